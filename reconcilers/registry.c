@@ -1,0 +1,16 @@
+#include "reconcilers/reconciler.h"
+
+#include "reconcilers/wireguard/wireguard.h"
+
+const struct reconciler *const reconcilers[] = {
+    &reconciler_wireguard,
+};
+const size_t reconciler_count = sizeof(reconcilers) / sizeof(*reconcilers);
+
+uint64_t reconcilers_enforce(void)
+{
+    uint64_t all = UINT64_C(1) << BY_PICD;
+    for (size_t i = 0; i < reconciler_count; i++)
+        all |= UINT64_C(1) << reconcilers[i]->enforcer;
+    return all;
+}

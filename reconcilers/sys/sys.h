@@ -1,0 +1,226 @@
+/*
+ * The one boundary to the system. Reconcilers see only this; behind it stand a real side (kernel,
+ * wireguard-go) and a fake side (memory, for tests), both running the same tests.
+ *
+ * Every function goes through one gate (sys.c) that counts the call, as a read or as a write, and
+ * can make the Nth call fail. "A converged system performs zero writes" is asserted on these
+ * counters.
+ *
+ * Results: 0 done, SYS_ABSENT the object does not exist, < 0 an error with *reterr set. Reads fill
+ * *ret only when they return 0. Calls block, with a deadline of a few seconds.
+ */
+#pragma once
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "schema/base/addr.h"
+#include "schema/base/error.h"
+#include "schema/base/wgkey.h"
+
+enum { SYS_ABSENT = 1 };
+
+/* Our mark on what we make: the protocol number of addresses, routes and rules, and the link group.
+ */
+enum { SYS_OWNER = 87 };
+
+struct sys;
+
+/* The real system, in the network and mount namespace of the calling process. */
+int sys_open(struct sys **ret, struct error **reterr);
+void sys_close(struct sys *sys); /* takes NULL; leaves everything live */
+
+/* ---- counting and failing -------------------------------------------------------------------- */
+
+enum sys_call {
+    SYS_LINK_GET,
+    SYS_LINK_SET,
+    SYS_LINK_DELETE,
+    SYS_ADDR_LIST,
+    SYS_ADDR_ADD,
+    SYS_ADDR_DELETE,
+    SYS_ROUTE_LIST,
+    SYS_PATH_MTU,
+    SYS_WG_CREATE,
+    SYS_WG_GET,
+    SYS_WG_SET,
+    SYS_CALL_COUNT
+};
+
+const char *sys_call_name(enum sys_call call);
+bool sys_call_writes(enum sys_call call);
+
+struct sys_counters {
+    uint64_t calls[SYS_CALL_COUNT];
+    uint64_t failures;
+    uint64_t reads, writes; /* sums of calls[] */
+};
+const struct sys_counters *sys_counters(const struct sys *sys);
+
+enum sys_fault_kind {
+    SYS_FAULT_BEFORE, /* the call is not made, the error is returned */
+    SYS_FAULT_AFTER,  /* the call is made, then the error is returned: an answer that got lost */
+    SYS_FAULT_SHORT,  /* a write of several peers carries out its first half, then fails */
+};
+/* The nth call from now (1: the next one) fails with errnum; n = 0 switches it off. */
+void sys_fault(struct sys *sys, unsigned long n, int errnum, enum sys_fault_kind kind);
+/* Called before each call that writes; tests use it to kill or to interfere at that moment. */
+void sys_set_hook(struct sys *sys, void (*hook)(enum sys_call call, void *context), void *context);
+
+/* ---- links
+ * -------------------------------------------------------------------------------- */
+
+struct sys_link {
+    int index;
+    char name[IFNAMSIZ];
+    char kind[16]; /* "tun", "wireguard", "veth"…; empty for physical ones */
+    uint32_t group;
+    uint32_t mtu;
+    bool up;
+    char alias[64]; /* ifalias, truncated */
+};
+
+int sys_link_get(struct sys *sys, const char *name, struct sys_link *ret, struct error **reterr);
+
+struct sys_link_change {
+    bool set_mtu, set_up, set_group, set_alias;
+    uint32_t mtu;
+    bool up;
+    uint32_t group;
+    const char *alias;
+};
+/* One RTM_SETLINK (RTM_NEWLINK) message with what is set. */
+int sys_link_set(struct sys *sys, int index, const struct sys_link_change *change,
+                 struct error **reterr);
+int sys_link_delete(struct sys *sys, int index, struct error **reterr);
+
+/* ---- addresses
+ * ---------------------------------------------------------------------------- */
+
+struct sys_addr {
+    struct prefix prefix; /* the address with its prefix length, host bits kept */
+    uint8_t protocol;     /* IFA_PROTO (Linux 5.18); 0 where the kernel has none */
+    bool permanent;
+    uint8_t scope;        /* RT_SCOPE_UNIVERSE, RT_SCOPE_LINK… */
+    bool no_prefix_route; /* IFA_F_NOPREFIXROUTE */
+};
+
+struct sys_addrs {
+    struct sys_addr *list;
+    size_t count, capacity;
+};
+void sys_addrs_clear(struct sys_addrs *addrs);
+
+/* Both families; an interrupted dump is read again, within bounds. ret is filled anew. */
+int sys_addr_list(struct sys *sys, int ifindex, struct sys_addrs *ret, struct error **reterr);
+/* With protocol SYS_OWNER (IPv6: IFA_F_NODAD too). Without `prefix_route` the kernel makes no route
+ * of the prefix (IFA_F_NOPREFIXROUTE). Exists already: 0. */
+int sys_addr_add(struct sys *sys, int ifindex, const struct prefix *prefix, bool prefix_route,
+                 struct error **reterr);
+/* Gone already: 0. */
+int sys_addr_delete(struct sys *sys, int ifindex, const struct prefix *prefix,
+                    struct error **reterr);
+
+/* ---- what is routed already
+ * --------------------------------------------------------------- */
+
+struct sys_route {
+    struct prefix destination; /* len 0: a default route */
+    uint32_t table;
+    uint8_t protocol;
+    char interface[IFNAMSIZ]; /* empty when there is none */
+};
+struct sys_routes {
+    struct sys_route *list;
+    size_t count, capacity;
+};
+void sys_routes_clear(struct sys_routes *routes);
+
+/* Unicast routes of every table, both families (the `local` table left out). */
+int sys_route_list(struct sys *sys, struct sys_routes *ret, struct error **reterr);
+
+/* MTU of the interface by which the address is reached now, and our own address towards it. No
+ * route: SYS_ABSENT. */
+struct sys_path {
+    uint32_t mtu;
+    char interface[IFNAMSIZ];
+    struct ip source;
+};
+int sys_path_mtu(struct sys *sys, const struct ip *destination, struct sys_path *ret,
+                 struct error **reterr);
+
+/* ---- WireGuard
+ * ---------------------------------------------------------------------------- */
+
+/* Makes the interface (group SYS_OWNER, down, no key) together with what serves it: userspace:
+ * wireguard-go on a TUN and a socket that we make, in a session of its own, so that it outlives us.
+ * A stale socket is replaced; a live one that serves another network namespace is -EADDRINUSE. When
+ * it returns 0 the device answers. */
+int sys_wg_create(struct sys *sys, const char *name, struct error **reterr);
+
+struct sys_wg_device {
+    struct wgkey private_key; /* zero: none; wipe after use */
+    uint16_t listen_port;
+    uint32_t fwmark;
+};
+
+/* A peer as the device reports it. `allowed` and what it points to are valid during the callback.
+ */
+struct sys_wg_peer {
+    struct wgkey public_key;
+    struct wgkey preshared_key; /* zero: none */
+    struct ip endpoint;         /* family 0: not known */
+    uint16_t endpoint_port;
+    uint16_t keepalive;     /* seconds, 0: off */
+    int64_t last_handshake; /* seconds since 1970, 0: never */
+    uint64_t rx_bytes, tx_bytes;
+    const struct prefix *allowed;
+    size_t allowed_count;
+};
+
+/* Reads the whole device: `peer` is called once per peer, in no order. A device that vanished:
+ * SYS_ABSENT. On < 0 what the callback saw is incomplete and must be thrown away. */
+int sys_wg_get(struct sys *sys, const char *name, struct sys_wg_device *ret,
+               void (*peer)(const struct sys_wg_peer *peer, void *context), void *context,
+               struct error **reterr);
+
+struct sys_wg_device_change {
+    bool set_private_key, set_listen_port, set_fwmark;
+    struct wgkey private_key;
+    uint16_t listen_port; /* tested by a bind first: -EADDRINUSE leaves the old one working */
+    uint32_t fwmark;
+};
+
+struct sys_wg_peer_change {
+    struct wgkey public_key;
+    bool remove; /* nothing else counts then; absent already: fine */
+    bool create; /* false: only if it exists (update_only) */
+    bool set_preshared_key, set_endpoint, set_keepalive;
+    struct wgkey preshared_key; /* zero: removes it */
+    struct ip endpoint;
+    uint16_t endpoint_port;
+    uint16_t keepalive;
+    const struct prefix *allowed_add;
+    size_t allowed_add_count;
+    /* Taken away without an empty window for the rest: a throw-away peer takes them and is deleted
+     * in the same message. */
+    const struct prefix *allowed_remove;
+    size_t allowed_remove_count;
+};
+
+/* Carried out in order, in one message. NOT atomic: after an error the first part may be in force,
+ * so the caller reads the device again. `device` may be NULL, `count` 0. */
+int sys_wg_set(struct sys *sys, const char *name, const struct sys_wg_device_change *device,
+               const struct sys_wg_peer_change *peers, size_t count, struct error **reterr);
+
+/* ---- events
+ * ------------------------------------------------------------------------------- */
+
+/* A descriptor that becomes readable when the kernel reports changes of links or addresses, or -1.
+ * sys_events_read() drains it; the callback gets the interface's name, or NULL for "look at
+ * everything" (overflow). Changes that we made ourselves are left out. */
+int sys_events_fd(struct sys *sys);
+void sys_events_read(struct sys *sys, void (*changed)(const char *interface, void *context),
+                     void *context);

@@ -1,0 +1,30 @@
+#include "reconcilers/wireguard/wireguard.h"
+
+#include <string.h>
+
+#include "schema/base/clock.h"
+
+static bool concerned(const struct model *model, const char *interface)
+{
+    const struct model_cell *cell = &model->cell;
+    if (!interface || !cell->spec)
+        return true;
+    return strcmp(interface, cell->spec->interface) == 0;
+}
+
+const struct reconciler reconciler_wireguard = {
+    .name = "wireguard",
+    .enforcer = BY_WIREGUARD,
+    /* WireGuard tells nobody of changes: it is read. */
+    .period = MILLISECONDS(700),
+    .share = 100,
+    .concerned = concerned,
+    .observed_new = wg_observed_new,
+    .observed_free = wg_observed_free,
+    .desired = wg_desired,
+    .observe = wg_observe,
+    .plan = wg_plan,
+    .apply = wg_apply,
+    .learn = wg_learn,
+    .status = wg_status,
+};
