@@ -1,0 +1,291 @@
+#include "controller/status/conditions.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "schema/base/mem.h"
+
+enum { HANDSHAKE_RECENT = 180 }; /* WireGuard makes new keys after two minutes, drops them after three */
+
+/* ---- when they changed -------------------------------------------------------------------------------------------- */
+
+struct transition {
+    int64_t since; /* seconds since 1970 */
+    bool status;
+    char key[];
+};
+
+struct transitions {
+    struct map seen; /* by "id type" → struct transition */
+};
+
+struct transitions *transitions_new(void)
+{
+    return mem_alloc(sizeof(struct transitions));
+}
+
+void transitions_free(struct transitions *transitions)
+{
+    size_t at = 0;
+    struct map_entry *entry;
+    if (!transitions)
+        return;
+    while ((entry = map_next(&transitions->seen, &at)))
+        free(entry->value);
+    map_clear(&transitions->seen);
+    mem_freep(&transitions);
+}
+
+static int64_t since(const struct view *view, const char *id, const struct condition *condition)
+{
+    char key[RESOURCE_ID_MAX + 32];
+    snprintf(key, sizeof(key), "%s %s", id, condition->type);
+    struct transition *t = map_get_text(&view->transitions->seen, key);
+    if (t && t->status == condition->status)
+        return t->since;
+    if (!t) {
+        t = mem_alloc(sizeof(*t) + strlen(key) + 1);
+        memcpy(t->key, key, strlen(key) + 1);
+        map_put_text(&view->transitions->seen, t->key, t);
+    }
+    t->status = condition->status;
+    t->since = view->clock->realtime(view->clock->context) / SECONDS(1);
+    return t->since;
+}
+
+/* ---- what they are ------------------------------------------------------------------------------------------------ */
+
+static void add(struct conditions *c, const char *type, bool status, const char *reason,
+                char *message)
+{
+    c->list[c->count++] = (struct condition){type, status, reason, message};
+}
+
+void conditions_clear(struct conditions *c)
+{
+    for (size_t i = 0; i < c->count; i++)
+        mem_freep(&c->list[i].message);
+    c->count = 0;
+}
+
+static char *not_enforced_text(const struct model *model, const struct resource *resource)
+{
+    uint64_t rows = model_not_enforced(model, resource);
+    struct strbuf text = STRBUF_INIT;
+    for (size_t i = 0; i < resource->kind->field_count; i++) {
+        const struct field *field = &resource->kind->fields[i];
+        if (rows >> i & 1)
+            strbuf_printf(&text, "%s%s (%s)", text.len ? ", " : "", field->path,
+                          enforcer_name(field->enforcer));
+    }
+    if (!text.len)
+        return NULL;
+    strbuf_puts(&text, ": nothing in this version carries that out yet");
+    return strbuf_steal(&text);
+}
+
+static void add_store_conditions(const struct view *view, const struct object *object,
+                                 struct conditions *c)
+{
+    static const struct {
+        enum object_state state;
+        const char *type, *reason;
+    } rows[] = {
+        {OBJECT_STALE, "Stalled", "ManifestWrong"},
+        {OBJECT_CONFLICT, "Conflict", "Claimed"},
+        {OBJECT_HELD, "PruneHeld", "Guard"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (object->state == rows[i].state)
+            add(c, rows[i].type, true, rows[i].reason, mem_strdup(object->message));
+    char *missing = object->force ? not_enforced_text(view->model, object->force) : NULL;
+    if (missing)
+        add(c, "NotEnforced", true, "NoReconciler", missing);
+}
+
+static bool has_recent_handshake(const struct view *view, const json_t *status)
+{
+    const char *text = json_string_value(json_object_get(status, "lastHandshake"));
+    int64_t when, now = view->clock->realtime(view->clock->context) / SECONDS(1);
+    return text && clock_parse_rfc3339(text, &when) == 0 && now - when <= HANDSHAKE_RECENT;
+}
+
+/* Is the peer as its manifest says? Returns the reason that it is not, or NULL. */
+static const char *peer_obstacle(const struct view *view, const struct model_peer *peer,
+                                 char **retmessage)
+{
+    char key[MODEL_KEY_MAX];
+    STRBUF_AUTO why = STRBUF_INIT;
+    static const char *const reasons[] = {
+        [PEER_DISABLED] = "Disabled",     [PEER_EXPIRED] = "Expired",
+        [PEER_UNCONFINED] = "NotEnforced", [PEER_NO_SECRET] = "SecretMissing",
+        [PEER_NO_ADDRESS] = "NoAddress",
+    };
+
+    *retmessage = NULL;
+    if (view->model->hold) {
+        *retmessage = mem_strdup(view->model->hold);
+        return "Held";
+    }
+    if (peer->off != PEER_ON) {
+        model_off_reason(view->model, peer, &why);
+        *retmessage = strbuf_steal(&why);
+        return reasons[peer->off];
+    }
+    const char *trouble = engine_trouble(view->engine, model_peer_key(&peer->public_key, key));
+    if (trouble) {
+        *retmessage = mem_strdup(trouble);
+        return "Failing";
+    }
+    return peer->applied ? NULL : "Pending";
+}
+
+static void peer_conditions(const struct view *view, const struct object *object,
+                            const json_t *status, struct conditions *c)
+{
+    const struct model_peer *peer =
+        object->force ? model_peer_by_name(view->model, object->force->name) : NULL;
+    char *message = NULL;
+    const char *obstacle = peer ? peer_obstacle(view, peer, &message) : "NotInForce";
+    if (!peer)
+        message = mem_strdup(object->message);
+    bool stale = object->state != OBJECT_IN_FORCE;
+    if (!obstacle && stale)
+        add(c, "Ready", false, "LastGood",
+            mem_printf("an earlier version is in force: %s", object->message));
+    else
+        add(c, "Ready", !obstacle, obstacle ? obstacle : "Converged",
+            message ? mem_strdup(message) : mem_strdup(""));
+    add(c, "Programmed", peer && !obstacle, obstacle ? obstacle : "OnDevice", message);
+    if (!obstacle)
+        add(c, "HandshakeRecent", has_recent_handshake(view, status), "Handshake", mem_strdup(""));
+    if (peer && peer->address_given) {
+        char text[ADDR_TEXT_MAX];
+        add(c, "AddressNotPinned", true, "Given",
+            mem_printf("no address is written; %s was given: write address: %s into the manifest to "
+                       "keep it whatever happens",
+                       ip_format(&peer->address, text), text));
+    }
+}
+
+static void cell_conditions(const struct view *view, const struct object *object,
+                            struct conditions *c)
+{
+    const struct error *failure = NULL;
+    const char *trouble = engine_trouble(view->engine, MODEL_KEY_CELL);
+    for (size_t i = 0; i < reconciler_count && !failure; i++)
+        failure = engine_failure(view->engine, reconcilers[i]);
+    const char *why = view->model->hold                   ? view->model->hold
+                      : failure                           ? failure->message
+                      : trouble                           ? trouble
+                      : object->state != OBJECT_IN_FORCE ? object->message
+                                                          : NULL;
+    bool pending = !view->model->cell.applied;
+    add(c, "Ready", !why && !pending,
+        view->model->hold ? "Held"
+        : why             ? "Failing"
+        : pending         ? "Pending"
+                          : "Converged",
+        mem_strdup(why ? why : ""));
+    if (view->inputs->identity.lost)
+        add(c, "KeyLost", true, "PrivateKeyMissing", mem_strdup(view->inputs->identity.lost));
+    size_t held = store_held(view->store);
+    if (held && object->state != OBJECT_HELD)
+        add(c, "PruneHeld", true, "Guard",
+            mem_printf("%zu resource(s) are gone from the manifests and kept; `picctl prune "
+                       "--confirm` lets them go",
+                       held));
+}
+
+void conditions_of(const struct view *view, const struct object *object, const json_t *status,
+                   struct conditions *ret)
+{
+    *ret = (struct conditions){0};
+    if (strncmp(object->id, "Cell/", 5) == 0)
+        cell_conditions(view, object, ret);
+    else
+        peer_conditions(view, object, status, ret);
+    add_store_conditions(view, object, ret);
+}
+
+json_t *conditions_json(const struct view *view, const struct object *object,
+                        const struct conditions *conditions)
+{
+    json_t *list = json_array();
+    char when[CLOCK_RFC3339_MAX];
+    for (size_t i = 0; i < conditions->count; i++) {
+        const struct condition *c = &conditions->list[i];
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "type", c->type, "status",
+                            c->status ? "True" : "False", "reason", c->reason, "message",
+                            c->message ? c->message : "", "lastTransitionTime",
+                            clock_format_rfc3339(since(view, object->id, c), when),
+                            "observedGeneration", (json_int_t)object->generation));
+    }
+    return list;
+}
+
+/* ---- the cell as a whole -------------------------------------------------------------------------------------------- */
+
+static void problem(json_t *list, const char *what)
+{
+    if (what)
+        json_array_append_new(list, json_pack("{s:s}", "what", what));
+}
+
+static void add_diags(const struct view *view, json_t *list)
+{
+    DIAGS_AUTO diags = DIAGS_INIT;
+    store_diags(view->store, &diags);
+    for (size_t i = 0; i < diags.count; i++) {
+        const struct diag *d = &diags.list[i];
+        if (d->severity != SEVERITY_ERROR)
+            continue;
+        MEM_AUTO char *what =
+            mem_printf("%s%s%s", d->subject ? d->subject : "", d->subject ? ": " : "", d->message);
+        MEM_AUTO char *where = mem_printf("%s:%u:%u", d->file ? d->file : "", d->line, d->column);
+        json_array_append_new(list, json_pack("{s:s, s:s}", "what", what, "where", where));
+    }
+}
+
+static void add_peers(const struct view *view, json_t *list)
+{
+    size_t at = 0;
+    const struct map_entry *entry;
+    while ((entry = map_next(&view->model->peers, &at))) {
+        const struct model_peer *peer = entry->value;
+        char *message;
+        bool meant = peer->off == PEER_DISABLED || peer->off == PEER_EXPIRED;
+        if (meant || (peer->off == PEER_ON && peer->applied))
+            continue;
+        const char *obstacle = view->model->hold ? NULL : peer_obstacle(view, peer, &message);
+        if (!obstacle)
+            continue;
+        MEM_AUTO char *what = mem_printf("%s: %s", peer->resource->id, message ? message : "pending");
+        problem(list, what);
+        mem_freep(&message);
+    }
+}
+
+json_t *problems_json(const struct view *view)
+{
+    json_t *list = json_array();
+    problem(list, source_problem(view->source));
+    problem(list, store_cell_problem(view->store));
+    problem(list, view->model->hold);
+    problem(list, view->inputs->allocations_problem);
+    for (size_t i = 0; i < reconciler_count; i++) {
+        const struct error *failure = engine_failure(view->engine, reconcilers[i]);
+        problem(list, failure ? failure->message : NULL);
+    }
+    if (store_held(view->store)) {
+        MEM_AUTO char *text = mem_printf("PruneHeld: %zu resource(s) are gone from the manifests and "
+                                         "kept; `picctl prune --confirm` lets them go",
+                                         store_held(view->store));
+        problem(list, text);
+    }
+    add_diags(view, list);
+    add_peers(view, list);
+    return list;
+}

@@ -1,0 +1,35 @@
+/*
+ * Conditions: the state of a resource in words that people and programs can wait for.
+ */
+#pragma once
+
+#include "controller/status/view.h"
+
+struct condition {
+    const char *type;   /* "Ready" */
+    bool status;        /* True or False; what cannot be known is left out */
+    const char *reason; /* one word */
+    char *message;      /* a sentence, may be empty */
+};
+
+enum { CONDITIONS_MAX = 10 };
+
+struct conditions {
+    struct condition list[CONDITIONS_MAX];
+    size_t count;
+};
+void conditions_clear(struct conditions *conditions);
+
+/* `status`: the live fields that the reconcilers gave. */
+void conditions_of(const struct view *view, const struct object *object, const json_t *status,
+                   struct conditions *ret);
+
+/* With type, status, reason, message, lastTransitionTime and observedGeneration. */
+json_t *conditions_json(const struct view *view, const struct object *object,
+                        const struct conditions *conditions);
+
+struct transitions *transitions_new(void);
+void transitions_free(struct transitions *transitions);
+
+/* What is wrong with the cell as a whole, in words: [{"what", "where"?}]; empty: nothing. */
+json_t *problems_json(const struct view *view);
