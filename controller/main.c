@@ -12,7 +12,8 @@ enum { EXIT_USAGE = 64 };
 
 static const char usage[] =
     "usage: picd [--config FILE] [--manifests DIR] [--secrets DIR] [--state DIR] [--run DIR]\n"
-    "            [--cell NAME] [--log-level error|warning|info|debug] [--once | --check | --version]\n"
+    "            [--cell NAME] [--log-level error|warning|info|debug] [--once | --check | "
+    "--version]\n"
     "\n"
     "Watches the manifests and keeps the live system as they say. In the foreground.\n"
     "  --once     converge, print what was carried out; exit 0 converged, 1 not\n"

@@ -46,8 +46,8 @@ struct step *plan_add(struct plan *plan, enum verb verb, const char *key, const 
 void plan_note(struct plan *plan, const char *field, const char *before, const char *after)
 {
     struct step *step = &plan->steps[plan->count - 1];
-    step->changes = mem_grow(step->changes, step->change_count, &step->change_capacity,
-                             sizeof(*step->changes));
+    step->changes =
+        mem_grow(step->changes, step->change_count, &step->change_capacity, sizeof(*step->changes));
     step->changes[step->change_count++] = (struct field_change){
         .field = arena_strdup(&plan->arena, field),
         .before = before ? arena_strdup(&plan->arena, before) : NULL,

@@ -1,6 +1,6 @@
 /*
- * The contract: a reconciler converges one sort of live object. It is a const struct of functions in
- * the one array of registry.c; the engine calls the hooks in the order in which they stand here.
+ * The contract: a reconciler converges one sort of live object. It is a const struct of functions
+ * in the one array of registry.c; the engine calls the hooks in the order in which they stand here.
  */
 #pragma once
 
@@ -20,8 +20,8 @@ struct reconciler {
     const char *name;
     enum enforcer enforcer;
 
-    /* The least time between two readings of an unchanged system, and how much of one core readings may
-     * cost: the engine reads again after max(period, cost × share). */
+    /* The least time between two readings of an unchanged system, and how much of one core readings
+     * may cost: the engine reads again after max(period, cost × share). */
     int64_t period; /* nanoseconds */
     unsigned share; /* 100: one per cent */
 
@@ -32,21 +32,22 @@ struct reconciler {
     void *(*observed_new)(void);
     void (*observed_free)(void *observed);
 
-    /* The model's wishes for the keys, in a form that can be compared with what is observed. Pure; the
-     * result lies in the arena and may point into the model, so it lives no longer than this turn. */
+    /* The model's wishes for the keys, in a form that can be compared with what is observed. Pure;
+     * the result lies in the arena and may point into the model, so it lives no longer than this
+     * turn. */
     const void *(*desired)(const struct model *model, const struct keys *keys, struct arena *arena);
 
-    /* Reads the whole of what it owns from the system. Reads only; may block for the calls' deadlines.
-     * On < 0 `observed` is as it was. */
+    /* Reads the whole of what it owns from the system. Reads only; may block for the calls'
+     * deadlines. On < 0 `observed` is as it was. */
     int (*observe)(struct sys *sys, const struct model *model, void *observed,
                    struct error **reterr);
 
-    /* Compares, and appends what has to be done. Pure: its parameters leave it no way to the system.
-     * Steps are in a safe order, and carry copies of all that apply() needs. */
+    /* Compares, and appends what has to be done. Pure: its parameters leave it no way to the
+     * system. Steps are in a safe order, and carry copies of all that apply() needs. */
     void (*plan)(const void *desired, const void *observed, struct plan *plan);
 
-    /* Carries out steps [from, to) in order, as few calls as possible. Decides nothing. After an error
-     * any part of them may be in force: the engine observes again before it plans again. */
+    /* Carries out steps [from, to) in order, as few calls as possible. Decides nothing. After an
+     * error any part of them may be in force: the engine observes again before it plans again. */
     int (*apply)(struct sys *sys, const struct plan *plan, size_t from, size_t to,
                  struct error **reterr);
 
@@ -54,8 +55,8 @@ struct reconciler {
     void (*learn)(void *observed, const struct plan *plan, size_t from, size_t to);
 
     /* Adds what it knows of the resource's live objects to the JSON object `status`. Pure. */
-    void (*status)(const struct model *model, const void *observed,
-                   const struct resource *resource, json_t *status);
+    void (*status)(const struct model *model, const void *observed, const struct resource *resource,
+                   json_t *status);
 };
 
 /* All reconcilers, in dependency order: applied from first to last. */

@@ -8,8 +8,8 @@
 struct change {
     struct resource *before; /* NULL: it is new */
     struct resource *after;  /* NULL: it is gone */
-    /* The record of an earlier run shows `after` carried out, just as it is: what the live system lacks
-     * of it has drifted, it is not pending. */
+    /* The record of an earlier run shows `after` carried out, just as it is: what the live system
+     * lacks of it has drifted, it is not pending. */
     bool applied;
 };
 

@@ -23,7 +23,8 @@ struct manifest {
 struct manifest *manifest_parse(const char *path, const char *data, size_t len);
 void manifest_free(struct manifest *manifest); /* takes NULL */
 
-/* Names that are read: *.yaml, *.yml, *.json; not those starting with '.' or '#' or ending in '~'. */
+/* Names that are read: *.yaml, *.yml, *.json; not those starting with '.' or '#' or ending in '~'.
+ */
 bool manifest_name_read(const char *name);
 
 /* The bytes of lines [first, end) of a text, lines counted from 1. */

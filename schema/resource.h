@@ -1,6 +1,6 @@
 /*
- * A resource: kind, name and spec as one manifest document says them. Immutable once made; shared by
- * counting references. Run-time state never enters it.
+ * A resource: kind, name and spec as one manifest document says them. Immutable once made; shared
+ * by counting references. Run-time state never enters it.
  */
 #pragma once
 

@@ -10,39 +10,8 @@
 #include "schema/base/mem.h"
 #include "schema/resource.h"
 
-static const char *const disruption_names[] = {
-    [DISRUPTION_NONE] = "none",
-    [DISRUPTION_RELOAD] = "reload",
-    [DISRUPTION_RESTART] = "restart",
-    [DISRUPTION_RECREATE] = "recreate",
-};
-_Static_assert(sizeof(disruption_names) / sizeof(*disruption_names) == DISRUPTION_COUNT,
-               "every disruption has a name");
-
-const char *disruption_name(enum disruption disruption)
-{
-    return disruption_names[disruption];
-}
-
-static const char *const enforcer_names[] = {
-    [BY_PICD] = "picd",
-    [BY_WIREGUARD] = "wireguard",
-    [BY_ROUTES] = "routes",
-    [BY_FIREWALL] = "firewall",
-    [BY_CONTAINERS] = "containers",
-    [BY_CONFIGS] = "configs",
-    [BY_CERTIFICATES] = "certificates",
-    [BY_PEERSYNC] = "peersync",
-};
-_Static_assert(sizeof(enforcer_names) / sizeof(*enforcer_names) == ENFORCER_COUNT,
-               "every enforcer has a name");
-
-const char *enforcer_name(enum enforcer enforcer)
-{
-    return enforcer_names[enforcer];
-}
-
-/* ---- reading and writing, one pair a type -------------------------------------------------------- */
+/* ---- reading and writing, one pair a type
+ * -------------------------------------------------------- */
 
 #define PARSE(name)                                                                                \
     static int parse_##name(const struct field *field, const char *text, void *value,              \
@@ -108,8 +77,8 @@ FORMAT(int)
 PARSE(auto_int)
 {
     int64_t number = 0;
-    if (strcmp(text, "auto") != 0 && (parse_digits(text, &number) < 0 || number < field->low ||
-                                      number > field->high))
+    if (strcmp(text, "auto") != 0 &&
+        (parse_digits(text, &number) < 0 || number < field->low || number > field->high))
         return refuse(retwhy, arena_printf(arena, "auto, or a whole number from %lld to %lld",
                                            (long long)field->low, (long long)field->high));
     *(uint32_t *)value = (uint32_t)number;
@@ -263,7 +232,8 @@ PARSE(key)
 {
     UNUSED(field), UNUSED(arena);
     if (wgkey_parse(text, value) < 0)
-        return refuse(retwhy, "a WireGuard public key: 44 characters of base64, as `wg pubkey` prints it");
+        return refuse(retwhy,
+                      "a WireGuard public key: 44 characters of base64, as `wg pubkey` prints it");
     return 0;
 }
 
@@ -335,15 +305,15 @@ static int parse_prefix_of(sa_family_t family, const struct field *field, const 
         return refuse(retwhy, family == AF_INET ? "an IPv4 prefix such as 10.10.0.0/24"
                                                 : "an IPv6 prefix such as fd00:10::/64");
     if (field->high && (prefix.len < field->low || prefix.len > field->high))
-        return refuse(retwhy,
-                      field->low == field->high
-                          ? arena_printf(arena, "a prefix of length /%d", (int)field->low)
-                          : arena_printf(arena, "a prefix between /%d and /%d", (int)field->low,
-                                         (int)field->high));
+        return refuse(retwhy, field->low == field->high
+                                  ? arena_printf(arena, "a prefix of length /%d", (int)field->low)
+                                  : arena_printf(arena, "a prefix between /%d and /%d",
+                                                 (int)field->low, (int)field->high));
     if (!prefix_is_private(&prefix))
-        return refuse(retwhy, family == AF_INET
-                                  ? "a private prefix inside 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16"
-                                  : "a unique local prefix inside fd00::/8");
+        return refuse(retwhy,
+                      family == AF_INET
+                          ? "a private prefix inside 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16"
+                          : "a unique local prefix inside fd00::/8");
     return take_prefix(&prefix, ret, arena, retwhy);
 }
 
@@ -389,7 +359,8 @@ static bool host_valid(const char *host)
 PARSE(endpoint)
 {
     UNUSED(field);
-    static const char what[] = "host or host:port, an IPv6 address in brackets: [2001:db8::1]:51820";
+    static const char what[] =
+        "host or host:port, an IPv6 address in brackets: [2001:db8::1]:51820";
     struct endpoint endpoint = {0};
     struct ip ip;
     if (ip_parse(text, &ip) == 0) {
@@ -399,7 +370,6 @@ PARSE(endpoint)
         const char *why = NULL;
         if (endpoint_parse(text, host, &endpoint, &why) < 0)
             return refuse(retwhy, arena_printf(arena, "%s (%s)", what, why));
-        endpoint.host = host;
     } else {
         endpoint.host = arena_strdup(arena, text);
     }
@@ -487,7 +457,8 @@ PARSE(listen)
     return parse_text(field, text, value, arena, retwhy);
 }
 
-/* ---- the table -------------------------------------------------------------------------------------- */
+/* ---- the table
+ * -------------------------------------------------------------------------------------- */
 
 static const struct type types[] = {
 #define ROW(id, shape_, ctype, any_, parser, formatter, name_)                                     \
@@ -524,82 +495,4 @@ _Static_assert(ARRAY_SIZE(types) == FIELD_TYPE_COUNT, "every field type has a ro
 const struct type *type_of(enum field_type type)
 {
     return &types[type];
-}
-
-/* ---- what is the same for every type ------------------------------------------------------------------ */
-
-static uint64_t hash_item(const struct field *field, const void *item, uint64_t seed)
-{
-    STRBUF_AUTO text = STRBUF_INIT;
-    types[field->type].format(field, item, &text);
-    return hash_text(text.text, seed);
-}
-
-/* Values without pointers and padding are hashed as they lie in memory. */
-static bool hashed_as_bytes(enum field_type type)
-{
-    return type == FIELD_BOOL || type == FIELD_INT || type == FIELD_AUTO_INT || type == FIELD_PORT ||
-           type == FIELD_PERCENT || type == FIELD_ENUM || type == FIELD_KEY || type == FIELD_TIME ||
-           type == FIELD_ADDRESS4 || type == FIELD_ADDRESS6 || type == FIELD_PREFIX4 ||
-           type == FIELD_PREFIX6 || type == FIELD_RANGE;
-}
-
-static uint64_t hash_list(const struct field *field, const struct list *list, uint64_t seed)
-{
-    const struct type *type = &types[field->type];
-    seed = hash_bytes(&list->count, sizeof(list->count), seed + list->any);
-    for (uint32_t i = 0; i < list->count; i++)
-        seed = hash_item(field, (const char *)list->items + i * type->size, seed);
-    return seed;
-}
-
-uint64_t type_hash(const struct field *field, const void *spec, uint64_t seed)
-{
-    const struct type *type = &types[field->type];
-    const void *value = field_value(field, spec);
-
-    if (type->shape == SHAPE_LIST)
-        return hash_list(field, value, seed);
-    if (hashed_as_bytes(field->type))
-        return hash_bytes(value, type->size, seed);
-    if (field->type == FIELD_ENDPOINT)
-        return ((const struct endpoint *)value)->host ? hash_item(field, value, seed) : seed;
-    const char *text = *(const char *const *)value;
-    return text ? hash_text(text, seed) : seed;
-}
-
-void type_default(const struct field *field, void *spec, struct arena *arena)
-{
-    const struct type *type = &types[field->type];
-    void *value = (char *)spec + field->offset;
-    const char *why;
-
-    if (!field->def)
-        return;
-    if (type->shape != SHAPE_LIST) {
-        type->parse(field, field->def, value, arena, &why);
-        return;
-    }
-    struct list *list = value;
-    if (*field->def == '\0')
-        return;
-    if (type->any && strcmp(field->def, type->any) == 0) {
-        list->any = true;
-        return;
-    }
-    void *item = arena_alloc(arena, type->size);
-    type->parse(field, field->def, item, arena, &why);
-    *list = (struct list){.items = item, .count = 1};
-}
-
-bool type_is_default(const struct field *field, const void *spec)
-{
-    struct arena arena;
-    arena_init(&arena, 128);
-    /* A spec with nothing but this row: only the bytes at its offset are looked at. */
-    void *blank = arena_alloc(&arena, field->offset + sizeof(struct endpoint) + sizeof(struct list));
-    type_default(field, blank, &arena);
-    bool same = type_hash(field, blank, 1) == type_hash(field, spec, 1);
-    arena_clear(&arena);
-    return same;
 }

@@ -19,12 +19,12 @@ enum type_shape {
 struct type {
     const char *name; /* for people: "IPv4 prefix" */
     enum type_shape shape;
-    size_t size;      /* of a value; of one item for lists */
-    const char *any;  /* the word that a list or number takes for "all" or "you decide", or NULL */
+    size_t size;     /* of a value; of one item for lists */
+    const char *any; /* the word that a list or number takes for "all" or "you decide", or NULL */
 
     /*
-     * Reads one value (one item of a list). Strings are copied into the arena. Returns 0, 1 done with a
-     * remark in *retwhy (a warning: host bits), -EINVAL with *retwhy: what would be right.
+     * Reads one value (one item of a list). Strings are copied into the arena. Returns 0, 1 done
+     * with a remark in *retwhy (a warning: host bits), -EINVAL with *retwhy: what would be right.
      */
     int (*parse)(const struct field *field, const char *text, void *value, struct arena *arena,
                  const char **retwhy);
@@ -37,7 +37,8 @@ const struct type *type_of(enum field_type type);
 /* A 64-bit hash of the value, equal for equal meanings however they were written. */
 uint64_t type_hash(const struct field *field, const void *spec, uint64_t seed);
 
-/* Puts the row's default into the spec; absent without default: zero. Defaults are checked by a test. */
+/* Puts the row's default into the spec; absent without default: zero. Defaults are checked by a
+ * test. */
 void type_default(const struct field *field, void *spec, struct arena *arena);
 bool type_is_default(const struct field *field, const void *spec);
 

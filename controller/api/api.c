@@ -88,14 +88,10 @@ static const struct {
     bool below; /* paths below it as well */
     page_fn *page;
 } routes[] = {
-    {"/", false, index_page},
-    {"/healthz", false, healthz},
-    {"/readyz", false, readyz},
-    {"/metrics", false, api_metrics},
-    {"/v1/kinds", false, kinds_page},
-    {"/v1/resources", true, api_resources},
-    {"/v1/plan", false, api_plan},
-    {"/v1/status", false, api_status},
+    {"/", false, index_page},         {"/healthz", false, healthz},
+    {"/readyz", false, readyz},       {"/metrics", false, api_metrics},
+    {"/v1/kinds", false, kinds_page}, {"/v1/resources", true, api_resources},
+    {"/v1/plan", false, api_plan},    {"/v1/status", false, api_status},
     {"/v1/control", true, control},
 };
 

@@ -1,6 +1,6 @@
 /*
- * picd's HTTP content: what is served on the unix socket and, read-only, on api.listen. Control verbs
- * exist on the unix socket only, for root.
+ * picd's HTTP content: what is served on the unix socket and, read-only, on api.listen. Control
+ * verbs exist on the unix socket only, for root.
  */
 #pragma once
 

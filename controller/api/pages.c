@@ -42,11 +42,11 @@ static json_t *diags_json(const struct store *store)
     store_diags(store, &diags);
     for (size_t i = 0; i < diags.count; i++) {
         const struct diag *d = &diags.list[i];
-        json_array_append_new(
-            list, json_pack("{s:s, s:s?, s:i, s:i, s:s?, s:s}", "severity",
-                            d->severity == SEVERITY_ERROR ? "error" : "warning", "file", d->file,
-                            "line", (int)d->line, "column", (int)d->column, "subject", d->subject,
-                            "message", d->message));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s?, s:i, s:i, s:s?, s:s}", "severity",
+                                        d->severity == SEVERITY_ERROR ? "error" : "warning", "file",
+                                        d->file, "line", (int)d->line, "column", (int)d->column,
+                                        "subject", d->subject, "message", d->message));
     }
     return list;
 }
@@ -70,8 +70,8 @@ void api_status(const struct api *api, const struct http_request *request, const
 
     (void)request, (void)rest;
     json_t *status = json_pack(
-        "{s:s, s:b, s:s?, s:o, s:o, s:o, s:I, s:{s:s, s:s?}, s:{s:I, s:I, s:I}, s:o, s:o}", "version",
-        PIC_VERSION, "ready", v->ready, "cell", cell ? cell->name : NULL, "problems",
+        "{s:s, s:b, s:s?, s:o, s:o, s:o, s:I, s:{s:s, s:s?}, s:{s:I, s:I, s:I}, s:o, s:o}",
+        "version", PIC_VERSION, "ready", v->ready, "cell", cell ? cell->name : NULL, "problems",
         problems_json(v), "diags", diags_json(v->store), "ignored", ignored_json(v->source), "held",
         (json_int_t)store_held(v->store), "source", "mode", source_mode(v->source), "problem",
         source_problem(v->source), "counters", "reads", (json_int_t)counters->reads, "writes",

@@ -15,7 +15,8 @@ static void set_ip(json_t *status, const char *key, const struct ip *ip)
         json_object_set_new(status, key, json_string(ip_format(ip, text)));
 }
 
-/* How its internet traffic leaves; nothing of ours carries it yet, so only what is certain is said. */
+/* How its internet traffic leaves; nothing of ours carries it yet, so only what is certain is said.
+ */
 static const char *leaves(const struct view *view, const struct model_peer *peer)
 {
     const struct peer_spec *spec = peer->resource->spec;
@@ -74,9 +75,9 @@ static json_t *resource_json(const struct view *view, const struct object *objec
     const struct resource *resource = object->force;
     json_t *status = json_object();
     json_t *json = resource ? emit_json(resource, EMIT_WRITTEN)
-                            : json_pack("{s:s, s:s#, s:{s:s}, s:{}}", "apiVersion", "pic/v1", "kind",
-                                        object->id, (int)strcspn(object->id, "/"), "metadata",
-                                        "name", strchr(object->id, '/') + 1, "spec");
+                            : json_pack("{s:s, s:s#, s:{s:s}, s:{}}", "apiVersion", "pic/v1",
+                                        "kind", object->id, (int)strcspn(object->id, "/"),
+                                        "metadata", "name", strchr(object->id, '/') + 1, "spec");
     json_object_set_new(json_object_get(json, "metadata"), "generation",
                         json_integer((json_int_t)object->generation));
     if (object->source)
@@ -109,7 +110,8 @@ static void list(const struct api *api, const struct kind *kind, struct http_res
     json_t *items = json_array();
     for (size_t i = 0; i < count; i++) {
         size_t len = strcspn(objects[i]->id, "/");
-        bool fits = !kind || (strlen(kind->name) == len && memcmp(objects[i]->id, kind->name, len) == 0);
+        bool fits =
+            !kind || (strlen(kind->name) == len && memcmp(objects[i]->id, kind->name, len) == 0);
         if (fits && is_shown(objects[i]))
             json_array_append_new(items, resource_json(&api->view, objects[i]));
     }

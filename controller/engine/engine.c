@@ -26,11 +26,11 @@ struct run {
 
     /* The plan that is being carried out; count 0: none. */
     struct plan plan;
-    size_t at;        /* steps before it are done */
-    bool everything;  /* the plan was about all keys */
-    bool verifying;   /* it is the second plan, which should have been empty */
-    bool troubled;    /* a step of it failed and was left out */
-    char **keys;      /* that it was made for */
+    size_t at;       /* steps before it are done */
+    bool everything; /* the plan was about all keys */
+    bool verifying;  /* it is the second plan, which should have been empty */
+    bool troubled;   /* a step of it failed and was left out */
+    char **keys;     /* that it was made for */
     size_t key_count;
 
     bool careful; /* after a failure: step by step, leaving out what fails */
@@ -54,7 +54,9 @@ struct engine {
     struct run *runs;
 };
 
-/* ---- life ----------------------------------------------------------------------------------------------------- */
+/* ---- life
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 struct engine *engine_new(struct sys *sys, struct model *model, const struct clock *clock,
                           const struct engine_hooks *hooks)
@@ -110,7 +112,9 @@ void engine_free(struct engine *engine)
     mem_freep(&engine);
 }
 
-/* ---- marks ---------------------------------------------------------------------------------------------------- */
+/* ---- marks
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 void engine_mark(struct engine *engine, const char *key)
 {
@@ -132,7 +136,9 @@ void engine_look(struct engine *engine, const char *interface)
     }
 }
 
-/* ---- troubles ------------------------------------------------------------------------------------------------- */
+/* ---- troubles
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void forget_trouble(struct run *run, const char *key)
 {
@@ -207,7 +213,8 @@ static void succeed(struct engine *engine, struct run *run)
         engine->hooks.converged(engine->hooks.context);
 }
 
-/* ---- looking and planning --------------------------------------------------------------------------------------- */
+/* ---- looking and planning
+ * --------------------------------------------------------------------------------------- */
 
 static int look(struct engine *engine, struct run *run, struct error **reterr)
 {
@@ -293,7 +300,9 @@ static void begin(struct engine *engine, struct run *run, bool everything)
         succeed(engine, run);
 }
 
-/* ---- carrying out ------------------------------------------------------------------------------------------------- */
+/* ---- carrying out
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static bool is_foundation(const struct step *step)
 {
@@ -308,8 +317,8 @@ static bool has_foundation(const struct plan *plan)
     return false;
 }
 
-/* The plan is carried out: look again (or, when only peers changed, trust what was acknowledged; the
- * next reading checks it). What is still to do then is the error. */
+/* The plan is carried out: look again (or, when only peers changed, trust what was acknowledged;
+ * the next reading checks it). What is still to do then is the error. */
 static void finish(struct engine *engine, struct run *run)
 {
     struct error *error = NULL;
@@ -378,13 +387,16 @@ static void carry_out(struct engine *engine, struct run *run)
         finish(engine, run);
 }
 
-/* ---- turns --------------------------------------------------------------------------------------------------------- */
+/* ---- turns
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static bool is_due(const struct engine *engine, const struct run *run, int64_t now)
 {
     if (now < run->retry_at)
         return false;
-    return run->look || now >= run->next_look || (!queue_is_empty(&run->queue) && !engine->model->hold);
+    return run->look || now >= run->next_look ||
+           (!queue_is_empty(&run->queue) && !engine->model->hold);
 }
 
 static void turn_run(struct engine *engine, struct run *run, int64_t now)
@@ -439,7 +451,9 @@ bool engine_is_converged(const struct engine *engine)
     return true;
 }
 
-/* ---- telling -------------------------------------------------------------------------------------------------------- */
+/* ---- telling
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 const char *engine_trouble(const struct engine *engine, const char *key)
 {
@@ -469,8 +483,7 @@ void engine_plan(const struct engine *engine, struct plan *ret)
         const struct run *run = &engine->runs[i];
         struct arena arena;
         arena_init(&arena, 4096);
-        const void *desired =
-            run->reconciler->desired(engine->model, &(struct keys){0}, &arena);
+        const void *desired = run->reconciler->desired(engine->model, &(struct keys){0}, &arena);
         run->reconciler->plan(desired, run->observed, ret);
         arena_clear(&arena);
     }
@@ -479,5 +492,6 @@ void engine_plan(const struct engine *engine, struct plan *ret)
 void engine_status(const struct engine *engine, const struct resource *resource, json_t *status)
 {
     for (size_t i = 0; i < reconciler_count; i++)
-        engine->runs[i].reconciler->status(engine->model, engine->runs[i].observed, resource, status);
+        engine->runs[i].reconciler->status(engine->model, engine->runs[i].observed, resource,
+                                           status);
 }

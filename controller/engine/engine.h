@@ -1,6 +1,6 @@
 /*
- * The engine: runs each reconciler when its keys are due, in slices, until the live system is what the
- * model says, and again when somebody else changes it.
+ * The engine: runs each reconciler when its keys are due, in slices, until the live system is what
+ * the model says, and again when somebody else changes it.
  *
  * It knows no loop: whoever drives it calls engine_turn() and then sleeps until the time that it
  * returns. Start-up, a change, drift and recovery are the same path.
@@ -40,11 +40,12 @@ int64_t engine_turn(struct engine *engine);
 /* Nothing waits, nothing failed, and the last look found what the model says. */
 bool engine_is_converged(const struct engine *engine);
 
-/* Why the key is not carried out: a failure, or that it is suspended; NULL: nothing known against it.
- * Valid until the next turn. */
+/* Why the key is not carried out: a failure, or that it is suspended; NULL: nothing known against
+ * it. Valid until the next turn. */
 const char *engine_trouble(const struct engine *engine, const char *key);
 /* The failure of a whole reconciler, or NULL. */
-const struct error *engine_failure(const struct engine *engine, const struct reconciler *reconciler);
+const struct error *engine_failure(const struct engine *engine,
+                                   const struct reconciler *reconciler);
 
 /* The plan as of the last look, over everything; nothing is read or written. */
 void engine_plan(const struct engine *engine, struct plan *ret);

@@ -98,8 +98,8 @@ void inputs_identify(struct inputs *inputs, const struct resource *cell, enum id
     inputs->has_identity = false;
     const struct wgkey *recorded =
         inputs->allocations.has_public_key ? &inputs->allocations.public_key : NULL;
-    if (identity_load(inputs->sys, inputs->config->secrets, cell, recorded, mode,
-                      &inputs->identity, &error) < 0) {
+    if (identity_load(inputs->sys, inputs->config->secrets, cell, recorded, mode, &inputs->identity,
+                      &error) < 0) {
         hold(model, error->message);
         return;
     }

@@ -1,6 +1,6 @@
 /*
- * What the model needs besides manifests: identity, remembered addresses, secrets, the uplink's MTU,
- * the clock.
+ * What the model needs besides manifests: identity, remembered addresses, secrets, the uplink's
+ * MTU, the clock.
  */
 #pragma once
 
@@ -26,7 +26,8 @@ void inputs_init(struct inputs *inputs, struct sys *sys, const struct config *co
                  const struct clock *clock);
 void inputs_clear(struct inputs *inputs);
 
-/* Finds out who we are under this Cell; what is unknown becomes model->hold. Without a Cell: holds. */
+/* Finds out who we are under this Cell; what is unknown becomes model->hold. Without a Cell: holds.
+ */
 void inputs_identify(struct inputs *inputs, const struct resource *cell, enum identity_mode mode,
                      struct model *model);
 /* Reads the time and the path to the internet. */

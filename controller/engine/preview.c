@@ -11,9 +11,8 @@ static void ignore(void *context, const char *key)
     (void)context, (void)key;
 }
 
-static int plan_one(struct sys *sys, const struct model *model,
-                    const struct reconciler *reconciler, bool apply, struct plan *ret,
-                    struct error **reterr)
+static int plan_one(struct sys *sys, const struct model *model, const struct reconciler *reconciler,
+                    bool apply, struct plan *ret, struct error **reterr)
 {
     struct arena arena;
     arena_init(&arena, 4096);

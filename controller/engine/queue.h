@@ -1,6 +1,6 @@
 /*
- * The queue of one reconciler. It holds keys, never events: a key added twice is one run; added while
- * its run is under way, it runs once more.
+ * The queue of one reconciler. It holds keys, never events: a key added twice is one run; added
+ * while its run is under way, it runs once more.
  */
 #pragma once
 

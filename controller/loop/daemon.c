@@ -45,7 +45,8 @@ struct daemon {
     uint64_t failed_runs;
 };
 
-/* ---- what the engine tells ------------------------------------------------------------------------------------------ */
+/* ---- what the engine tells
+ * ------------------------------------------------------------------------------------------ */
 
 static const char verb_signs[] = {[VERB_CREATE] = '+', [VERB_UPDATE] = '~', [VERB_DELETE] = '-'};
 
@@ -64,7 +65,8 @@ static void on_step(void *context, const struct reconciler *reconciler, const st
     }
     enum log_level level = error ? LOG_LEVEL_ERROR : drift ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG;
     log_line(d->log, level, withheld ? "withheld" : "step", "reconciler", reconciler->name, "verb",
-             verb, "object", step->object, "cause", step->cause, "error", error ? error : "-", NULL);
+             verb, "object", step->object, "cause", step->cause, "error", error ? error : "-",
+             NULL);
 }
 
 static void on_run(void *context, const struct reconciler *reconciler, const struct error *error)
@@ -91,17 +93,19 @@ static void mark(void *context, const char *key)
     engine_mark(d->engine, key);
 }
 
-/* ---- from files to the model ------------------------------------------------------------------------------------------ */
+/* ---- from files to the model
+ * ------------------------------------------------------------------------------------------ */
 
 static void log_diags(struct daemon *d)
 {
     DIAGS_AUTO diags = DIAGS_INIT;
-    store_diags(d->store, &diags);
+    store_recent_diags(d->store, &diags);
     for (size_t i = 0; i < diags.count; i++) {
         STRBUF_AUTO text = STRBUF_INIT;
         diag_print(&diags.list[i], &text);
         text.text[text.len ? text.len - 1 : 0] = '\0';
-        log_line(d->log, diags.list[i].severity == SEVERITY_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
+        log_line(d->log,
+                 diags.list[i].severity == SEVERITY_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING,
                  "manifest", "finding", text.text, NULL);
     }
 }
@@ -155,7 +159,9 @@ static void commit(struct daemon *d)
     changes_clear(&changes);
 }
 
-/* ---- the turn ------------------------------------------------------------------------------------------------------------- */
+/* ---- the turn
+ * -------------------------------------------------------------------------------------------------------------
+ */
 
 static void tell_ready(struct daemon *d)
 {
@@ -237,7 +243,8 @@ static void daemon_turn(evutil_socket_t fd, short what, void *context)
     if (source_is_loaded(d->source) || source_problem(d->source))
         next = earlier(next, engine_turn(d->engine));
     tell_ready(d);
-    next = earlier(next, keeper_turn(&d->keeper, d->store, d->model, &d->inputs.allocations, d->log));
+    next =
+        earlier(next, keeper_turn(&d->keeper, d->store, d->model, &d->inputs.allocations, d->log));
     finish_once(d);
     if (d->model->teardown && engine_is_converged(d->engine))
         stop(d, 0);
@@ -245,7 +252,9 @@ static void daemon_turn(evutil_socket_t fd, short what, void *context)
         arm(d, next);
 }
 
-/* ---- what arrives only marks ----------------------------------------------------------------------------------------------- */
+/* ---- what arrives only marks
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static void on_inotify(evutil_socket_t fd, short what, void *context)
 {
@@ -331,7 +340,9 @@ static char *control_teardown(void *context)
     return mem_strdup("taking everything of ours away; picd ends when that is done");
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------------------- */
+/* ---- life
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 static int listen_local(struct daemon *d, struct error **reterr)
 {
@@ -346,7 +357,8 @@ static int listen_local(struct daemon *d, struct error **reterr)
 static void log_problems(const struct daemon *d, const struct diags *problems)
 {
     if (d->inputs.allocations_problem)
-        log_line(d->log, LOG_LEVEL_WARNING, "state", "problem", d->inputs.allocations_problem, NULL);
+        log_line(d->log, LOG_LEVEL_WARNING, "state", "problem", d->inputs.allocations_problem,
+                 NULL);
     for (size_t i = 0; i < problems->count; i++)
         log_line(d->log, LOG_LEVEL_WARNING, "state", "problem", problems->list[i].message, "file",
                  problems->list[i].file, NULL);
@@ -460,8 +472,8 @@ int daemon_run(const struct config *config, struct log *log, bool once)
     struct daemon d = {.config = config, .log = log, .once = once, .exit_code = 1};
     ERROR_AUTO error = NULL;
 
-    /* Before anything else: a SIGHUP in the first moment must not be the end (the default action). A
-     * client that goes away is seen by write(); a lease that breaks is of no interest. */
+    /* Before anything else: a SIGHUP in the first moment must not be the end (the default action).
+     * A client that goes away is seen by write(); a lease that breaks is of no interest. */
     signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGIO, SIG_IGN);

@@ -7,7 +7,8 @@
 #include "schema/base/mem.h"
 
 enum { FILES_A_TURN = 16 };
-static const int64_t wait_longest = SECONDS(2); /* for convergence, before it is written all the same */
+static const int64_t wait_longest =
+    SECONDS(2); /* for convergence, before it is written all the same */
 static const int64_t wait_failed = SECONDS(30);
 
 void keeper_init(struct keeper *k, const struct config *config)
@@ -54,7 +55,8 @@ static bool save_path(struct keeper *k, const struct store *store, char *path,
 {
     ERROR_AUTO error = NULL;
     if (record_save(store, k->config->state, k->config->manifests, path, &error) < 0) {
-        log_line(log, LOG_LEVEL_WARNING, "not-recorded", "file", path, "error", error->message, NULL);
+        log_line(log, LOG_LEVEL_WARNING, "not-recorded", "file", path, "error", error->message,
+                 NULL);
         return false;
     }
     map_remove_text(&k->paths, path);

@@ -1,6 +1,6 @@
 /*
- * The keeper of what is remembered on disk: writes allocations and the record of last good manifests
- * after the live system has followed, a few files a turn, and only what changed.
+ * The keeper of what is remembered on disk: writes allocations and the record of last good
+ * manifests after the live system has followed, a few files a turn, and only what changed.
  */
 #pragma once
 
@@ -25,7 +25,8 @@ void keeper_touch(struct keeper *keeper, const struct change *change);
 /* The live system has followed: write now. */
 void keeper_settled(struct keeper *keeper, int64_t now);
 
-/* Writes a few of them; returns when to come again (monotonic). A failure is logged and tried later. */
+/* Writes a few of them; returns when to come again (monotonic). A failure is logged and tried
+ * later. */
 int64_t keeper_turn(struct keeper *keeper, const struct store *store, const struct model *model,
                     struct allocations *allocations, const struct log *log);
 /* Writes all that is left, before the process ends. */

@@ -12,7 +12,8 @@ struct listeners {
     size_t count;
 };
 
-/* Opens what is new, closes what is gone. What cannot be opened is logged, and tried at the next call. */
+/* Opens what is new, closes what is gone. What cannot be opened is logged, and tried at the next
+ * call. */
 void listeners_follow(struct listeners *listeners, struct http_server *server,
                       const struct cell_spec *cell, const struct log *log);
 void listeners_clear(struct listeners *listeners);

@@ -14,6 +14,7 @@ void log_init(struct log *log);
 /* "error", "warning", "info", "debug"; anything else: -1. */
 int log_level_parse(const char *word);
 
-/* One line: `event` is a word, then pairs of key and value, ended by NULL. Values with blanks are quoted. */
+/* One line: `event` is a word, then pairs of key and value, ended by NULL. Values with blanks are
+ * quoted. */
 void log_line(const struct log *log, enum log_level level, const char *event, ...)
     __attribute__((sentinel));

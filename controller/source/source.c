@@ -20,7 +20,7 @@ static const int64_t settle_longest = SECONDS(1); /* a stream of events delays n
 static const int64_t open_longest = SECONDS(10);  /* a writer that never closes is read after all */
 static const int64_t sweep_period = SECONDS(30);  /* with events; it also finds what they miss */
 static const int64_t poll_period = SECONDS(1);    /* without */
-static const int64_t root_period = SECONDS(5);    /* is the path still the directory that we watch? */
+static const int64_t root_period = SECONDS(5); /* is the path still the directory that we watch? */
 
 enum {
     WATCH_MASK = IN_CLOSE_WRITE | IN_MODIFY | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |
@@ -70,7 +70,9 @@ static int64_t now_of(const struct source *s)
     return s->clock->monotonic(s->clock->context);
 }
 
-/* ---- life ----------------------------------------------------------------------------------------------------- */
+/* ---- life
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 struct source *source_new(const char *directory, const struct clock *clock)
 {
@@ -106,7 +108,9 @@ void source_free(struct source *s)
     mem_freep(&s);
 }
 
-/* ---- watches -------------------------------------------------------------------------------------------------- */
+/* ---- watches
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static bool add_watch(struct source *s, const char *full, const char *path, uint32_t mask)
 {
@@ -152,7 +156,9 @@ static bool watch_tree(struct source *s, const struct tree *tree)
     return added;
 }
 
-/* ---- marks ---------------------------------------------------------------------------------------------------- */
+/* ---- marks
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static void ask_rescan(struct source *s, int64_t due)
 {
@@ -246,12 +252,14 @@ void source_read(struct source *s)
     }
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------------- */
+/* ---- reading
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /*
- * Is somebody writing it? A read lease is refused while the file is open for writing (fcntl(2)). File
- * systems without leases answer no; the settling time has to do there. Closing gives the lease back;
- * SIGIO, should a writer come in between, is ignored by the process.
+ * Is somebody writing it? A read lease is refused while the file is open for writing (fcntl(2)).
+ * File systems without leases answer no; the settling time has to do there. Closing gives the lease
+ * back; SIGIO, should a writer come in between, is ignored by the process.
  */
 static bool is_being_written(const char *full)
 {
@@ -332,7 +340,9 @@ static bool still_open(struct source *s, struct pending *p, int64_t now)
     return true;
 }
 
-/* ---- the whole tree ----------------------------------------------------------------------------------------------- */
+/* ---- the whole tree
+ * -----------------------------------------------------------------------------------------------
+ */
 
 static void set_problem(struct source *s, const char *problem)
 {
@@ -407,7 +417,9 @@ static void rescan(struct source *s, const struct store *store)
     s->tree.count = s->tree.capacity = 0;
 }
 
-/* ---- turns -------------------------------------------------------------------------------------------------------- */
+/* ---- turns
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 /* Those that are due, in the order of their paths. */
 static struct pending **take_due(struct source *s, int64_t now, size_t *retcount)
@@ -490,7 +502,9 @@ bool source_turn(struct source *s, struct store *store, int64_t *retnext)
     return changed;
 }
 
-/* ---- telling ------------------------------------------------------------------------------------------------------ */
+/* ---- telling
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 int source_fd(const struct source *s)
 {

@@ -1,8 +1,9 @@
 /*
  * The manifest directory, watched: which files changed, and have settled.
  *
- * inotify only marks; reading happens in source_turn(). A lost or overflowed notification costs time,
- * never correctness: it means "look again". A directory that is missing or cannot be read changes nothing.
+ * inotify only marks; reading happens in source_turn(). A lost or overflowed notification costs
+ * time, never correctness: it means "look again". A directory that is missing or cannot be read
+ * changes nothing.
  *
  *   a rename into the tree       is complete by nature: read at once
  *   a file written in place      read when it has been closed and nothing happened for a moment
@@ -20,15 +21,16 @@ struct source;
 struct source *source_new(const char *directory, const struct clock *clock);
 void source_free(struct source *source);
 
-/* Becomes readable when something happened; -1: no events are to be had, the tree is listed instead. */
+/* Becomes readable when something happened; -1: no events are to be had, the tree is listed
+ * instead. */
 int source_fd(const struct source *source);
 /* Drains the descriptor: marks only. */
 void source_read(struct source *source);
 /* Everything is to be looked at again. */
 void source_rescan(struct source *source);
 
-/* Reads what has settled into the store. Returns true when the store has to be committed. *retnext: the
- * monotonic time of the next turn. */
+/* Reads what has settled into the store. Returns true when the store has to be committed. *retnext:
+ * the monotonic time of the next turn. */
 bool source_turn(struct source *source, struct store *store, int64_t *retnext);
 
 /* The whole tree has been read at least once. */

@@ -52,7 +52,8 @@ static int list_entry(int dirfd, const char *name, const char *path, unsigned de
     struct stat st;
 
     if (name[0] == '.')
-        return 0; /* editors' and git's own; `..data` is reached through the links that point there */
+        return 0; /* editors' and git's own; `..data` is reached through the links that point there
+                   */
     char *full = below(path, name);
     int result = 0;
     if (fstatat(dirfd, name, &st, 0) < 0) {
@@ -66,7 +67,8 @@ static int list_entry(int dirfd, const char *name, const char *path, unsigned de
     } else if (!S_ISREG(st.st_mode)) {
         add_ignored(tree, full, "not a regular file");
     } else if (!manifest_name_read(name)) {
-        add_ignored(tree, full, "its name does not end in .yaml, .yml or .json, or says that it is a copy");
+        add_ignored(tree, full,
+                    "its name does not end in .yaml, .yml or .json, or says that it is a copy");
     } else if (tree->count == TREE_FILES_MAX) {
         result = error_make(reterr, EFBIG, "more than %d manifest files", TREE_FILES_MAX);
     } else {
@@ -89,8 +91,7 @@ static int list_directory(int parent, const char *name, const char *path, unsign
         int errnum = errno;
         if (fd >= 0)
             close(fd);
-        return error_errno(reterr, errnum, "cannot read the directory \"%s\"",
-                           *path ? path : name);
+        return error_errno(reterr, errnum, "cannot read the directory \"%s\"", *path ? path : name);
     }
     add_directory(tree, path);
     int result = 0;

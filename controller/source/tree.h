@@ -10,7 +10,7 @@
 #include "schema/base/strbuf.h"
 
 struct tree_file {
-    char *path; /* relative to the directory, '/' between */
+    char *path;    /* relative to the directory, '/' between */
     int64_t mtime; /* nanoseconds */
     int64_t size;
     uint64_t inode;
@@ -26,8 +26,9 @@ struct tree {
 };
 
 /*
- * Lists the tree. Symbolic links are followed (sync tools swap them), hidden names are not. When any
- * part cannot be read the whole listing fails: an incomplete one must never look like fewer files.
+ * Lists the tree. Symbolic links are followed (sync tools swap them), hidden names are not. When
+ * any part cannot be read the whole listing fails: an incomplete one must never look like fewer
+ * files.
  */
 int tree_list(const char *directory, struct tree *ret, struct error **reterr);
 void tree_clear(struct tree *tree);

@@ -128,7 +128,8 @@ void allocations_follow(struct allocations *a, const struct model *model)
     drop_departed(a, model);
 }
 
-/* ---- the file --------------------------------------------------------------------------------------------- */
+/* ---- the file
+ * --------------------------------------------------------------------------------------------- */
 
 static void take_peer(struct allocations *a, const char *name, const json_t *value)
 {
@@ -169,9 +170,10 @@ void allocations_load(struct allocations *a, const char *state, char **retproble
     if (!take_json(a, root)) {
         MEM_AUTO char *aside = mem_printf("%s.corrupt", path);
         rename(path, aside);
-        *retproblem = mem_printf("\"%s\" was not readable and is set aside; addresses come from the "
-                                 "live device and from names",
-                                 path);
+        *retproblem =
+            mem_printf("\"%s\" was not readable and is set aside; addresses come from the "
+                       "live device and from names",
+                       path);
     }
     json_decref(root);
 }
@@ -188,8 +190,9 @@ static json_t *to_json(const struct allocations *a)
     while ((entry = map_next(&a->by_name, &at))) {
         const struct allocation *allocation = entry->value;
         json_object_set_new(peers, allocation->name,
-                            json_pack("{s:s, s:s}", "publicKey", wgkey_format(&allocation->key, key),
-                                      "address", ip_format(&allocation->address, address)));
+                            json_pack("{s:s, s:s}", "publicKey",
+                                      wgkey_format(&allocation->key, key), "address",
+                                      ip_format(&allocation->address, address)));
     }
     json_object_set_new(root, "peers", peers);
     return root;

@@ -1,6 +1,7 @@
 /*
- * STATE/allocations.json: what was given to resources that pin nothing, and the cell's public key, so
- * that a lost private key is noticed. Missing or corrupt: rebuilt from the live device and from names.
+ * STATE/allocations.json: what was given to resources that pin nothing, and the cell's public key,
+ * so that a lost private key is noticed. Missing or corrupt: rebuilt from the live device and from
+ * names.
  */
 #pragma once
 

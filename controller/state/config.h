@@ -1,6 +1,6 @@
 /*
- * Where everything lies: the flags that picd and picctl share, and the configuration file with the same
- * names.
+ * Where everything lies: the flags that picd and picctl share, and the configuration file with the
+ * same names.
  */
 #pragma once
 
@@ -25,6 +25,6 @@ void config_clear(struct config *config);
 /* Reads `name = value` lines ('#' comments). An absent file is an error only if `required`. */
 int config_read(struct config *config, const char *path, bool required, struct error **reterr);
 
-/* Takes "--name value" or "--name=value" at argv[*i], moving *i over a separate value. Returns 1 taken,
- * 0 not one of ours, < 0 the value is missing. */
+/* Takes "--name value" or "--name=value" at argv[*i], moving *i over a separate value. Returns 1
+ * taken, 0 not one of ours, < 0 the value is missing. */
 int config_flag(struct config *config, int argc, char **argv, int *i, struct error **reterr);

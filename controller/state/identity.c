@@ -29,7 +29,9 @@ void identity_clear(struct identity *identity)
     mem_freep(&identity->lost);
 }
 
-/* ---- the id --------------------------------------------------------------------------------------------------- */
+/* ---- the id
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static bool id_valid(const char *text, size_t len)
 {
@@ -80,10 +82,13 @@ static int find_id(struct finder *f, struct error **reterr)
         memcpy(f->identity->cell_id, f->link_id, sizeof(f->identity->cell_id));
     else
         make_id(f->identity->cell_id);
-    return f->may_write ? io_write_secret(f->secrets, ID_FILE, f->identity->cell_id, 32, reterr) : 0;
+    return f->may_write ? io_write_secret(f->secrets, ID_FILE, f->identity->cell_id, 32, reterr)
+                        : 0;
 }
 
-/* ---- the key -------------------------------------------------------------------------------------------------- */
+/* ---- the key
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static bool written_key(const struct finder *f, const struct wgkey **ret)
 {
@@ -100,15 +105,17 @@ static char *contradiction(const struct finder *f, const struct wgkey *public_ke
     if (written_key(f, &written)) {
         if (wgkey_equal(written, public_key))
             return NULL;
-        return mem_printf("the private key \"%s/%s\" belongs to the public key %s, but "
-                          "wireguard.publicKey says %s: restore the right file, or change the field",
-                          f->secrets, f->spec->private_key, is, wgkey_format(written, was));
+        return mem_printf(
+            "the private key \"%s/%s\" belongs to the public key %s, but "
+            "wireguard.publicKey says %s: restore the right file, or change the field",
+            f->secrets, f->spec->private_key, is, wgkey_format(written, was));
     }
     if (f->recorded && !wgkey_equal(f->recorded, public_key))
-        return mem_printf("the private key \"%s/%s\" is another than before (its public key is %s, it "
-                          "was %s): restore the old file, or write wireguard.publicKey: %s to take "
-                          "the new one",
-                          f->secrets, f->spec->private_key, is, wgkey_format(f->recorded, was), is);
+        return mem_printf(
+            "the private key \"%s/%s\" is another than before (its public key is %s, it "
+            "was %s): restore the old file, or write wireguard.publicKey: %s to take "
+            "the new one",
+            f->secrets, f->spec->private_key, is, wgkey_format(f->recorded, was), is);
     return NULL;
 }
 
@@ -127,7 +134,8 @@ static int write_key(struct finder *f, struct error **reterr)
         return 0;
     wgkey_format(&f->identity->private_key, text);
     text[WGKEY_TEXT_LEN] = '\n';
-    int result = io_write_secret(f->secrets, f->spec->private_key, text, WGKEY_TEXT_LEN + 1, reterr);
+    int result =
+        io_write_secret(f->secrets, f->spec->private_key, text, WGKEY_TEXT_LEN + 1, reterr);
     mem_wipe(text, sizeof(text));
     return result;
 }
@@ -164,11 +172,11 @@ static int replace_missing_key(struct finder *f, struct error **reterr)
         return f->identity->lost ? 0 : write_key(f, reterr);
     }
     if (f->recorded || written_key(f, &written) || f->link_ours) {
-        f->identity->lost =
-            mem_printf("the private key \"%s/%s\" is missing, and this cell has had one: restore the "
-                       "file from a backup; for a new identity delete \"%s\" and write no "
-                       "wireguard.publicKey",
-                       f->secrets, f->spec->private_key, "allocations.json in the state directory");
+        f->identity->lost = mem_printf(
+            "the private key \"%s/%s\" is missing, and this cell has had one: restore the "
+            "file from a backup; for a new identity delete \"%s\" and write no "
+            "wireguard.publicKey",
+            f->secrets, f->spec->private_key, "allocations.json in the state directory");
         return 0;
     }
     wgkey_generate_private(&f->identity->private_key);

@@ -6,9 +6,12 @@
 
 #include "schema/base/mem.h"
 
-enum { HANDSHAKE_RECENT = 180 }; /* WireGuard makes new keys after two minutes, drops them after three */
+enum {
+    HANDSHAKE_RECENT = 180
+}; /* WireGuard makes new keys after two minutes, drops them after three */
 
-/* ---- when they changed -------------------------------------------------------------------------------------------- */
+/* ---- when they changed
+ * -------------------------------------------------------------------------------------------- */
 
 struct transition {
     int64_t since; /* seconds since 1970 */
@@ -54,7 +57,9 @@ static int64_t since(const struct view *view, const char *id, const struct condi
     return t->since;
 }
 
-/* ---- what they are ------------------------------------------------------------------------------------------------ */
+/* ---- what they are
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static void add(struct conditions *c, const char *type, bool status, const char *reason,
                 char *message)
@@ -118,7 +123,7 @@ static const char *peer_obstacle(const struct view *view, const struct model_pee
     char key[MODEL_KEY_MAX];
     STRBUF_AUTO why = STRBUF_INIT;
     static const char *const reasons[] = {
-        [PEER_DISABLED] = "Disabled",     [PEER_EXPIRED] = "Expired",
+        [PEER_DISABLED] = "Disabled",      [PEER_EXPIRED] = "Expired",
         [PEER_UNCONFINED] = "NotEnforced", [PEER_NO_SECRET] = "SecretMissing",
         [PEER_NO_ADDRESS] = "NoAddress",
     };
@@ -163,9 +168,10 @@ static void peer_conditions(const struct view *view, const struct object *object
     if (peer && peer->address_given) {
         char text[ADDR_TEXT_MAX];
         add(c, "AddressNotPinned", true, "Given",
-            mem_printf("no address is written; %s was given: write address: %s into the manifest to "
-                       "keep it whatever happens",
-                       ip_format(&peer->address, text), text));
+            mem_printf(
+                "no address is written; %s was given: write address: %s into the manifest to "
+                "keep it whatever happens",
+                ip_format(&peer->address, text), text));
     }
 }
 
@@ -176,11 +182,11 @@ static void cell_conditions(const struct view *view, const struct object *object
     const char *trouble = engine_trouble(view->engine, MODEL_KEY_CELL);
     for (size_t i = 0; i < reconciler_count && !failure; i++)
         failure = engine_failure(view->engine, reconcilers[i]);
-    const char *why = view->model->hold                   ? view->model->hold
-                      : failure                           ? failure->message
-                      : trouble                           ? trouble
+    const char *why = view->model->hold                  ? view->model->hold
+                      : failure                          ? failure->message
+                      : trouble                          ? trouble
                       : object->state != OBJECT_IN_FORCE ? object->message
-                                                          : NULL;
+                                                         : NULL;
     bool pending = !view->model->cell.applied;
     add(c, "Ready", !why && !pending,
         view->model->hold ? "Held"
@@ -226,7 +232,8 @@ json_t *conditions_json(const struct view *view, const struct object *object,
     return list;
 }
 
-/* ---- the cell as a whole -------------------------------------------------------------------------------------------- */
+/* ---- the cell as a whole
+ * -------------------------------------------------------------------------------------------- */
 
 static void problem(json_t *list, const char *what)
 {
@@ -262,7 +269,8 @@ static void add_peers(const struct view *view, json_t *list)
         const char *obstacle = view->model->hold ? NULL : peer_obstacle(view, peer, &message);
         if (!obstacle)
             continue;
-        MEM_AUTO char *what = mem_printf("%s: %s", peer->resource->id, message ? message : "pending");
+        MEM_AUTO char *what =
+            mem_printf("%s: %s", peer->resource->id, message ? message : "pending");
         problem(list, what);
         mem_freep(&message);
     }
@@ -280,9 +288,10 @@ json_t *problems_json(const struct view *view)
         problem(list, failure ? failure->message : NULL);
     }
     if (store_held(view->store)) {
-        MEM_AUTO char *text = mem_printf("PruneHeld: %zu resource(s) are gone from the manifests and "
-                                         "kept; `picctl prune --confirm` lets them go",
-                                         store_held(view->store));
+        MEM_AUTO char *text =
+            mem_printf("PruneHeld: %zu resource(s) are gone from the manifests and "
+                       "kept; `picctl prune --confirm` lets them go",
+                       store_held(view->store));
         problem(list, text);
     }
     add_diags(view, list);

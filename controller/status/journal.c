@@ -85,10 +85,10 @@ static const char *const verb_names[] = {
 static json_t *entry_json(const struct entry *entry)
 {
     char when[CLOCK_RFC3339_MAX];
-    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "time",
-                             clock_format_rfc3339(entry->time, when), "verb",
-                             verb_names[entry->verb], "object", entry->object, "cause",
-                             entry->cause, "changes", entry->changes, "withheld", entry->withheld);
+    json_t *json =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "time", clock_format_rfc3339(entry->time, when),
+                  "verb", verb_names[entry->verb], "object", entry->object, "cause", entry->cause,
+                  "changes", entry->changes, "withheld", entry->withheld);
     if (entry->error)
         json_object_set_new(json, "error", json_string(entry->error));
     return json;

@@ -1,6 +1,6 @@
 /*
- * The decision: for each touched object which version is in force from now on. Gets files and objects
- * from store.c, hands changes to the model.
+ * The decision: for each touched object which version is in force from now on. Gets files and
+ * objects from store.c, hands changes to the model.
  */
 #include "controller/store/inside.h"
 
@@ -38,7 +38,8 @@ static bool file_hides(const struct store *store, const char *path)
     return false;
 }
 
-/* ---- which document counts ---------------------------------------------------------------------------------- */
+/* ---- which document counts
+ * ---------------------------------------------------------------------------------- */
 
 /* The file that the version in force came from goes before others, then the lower file name. */
 static bool is_better(const struct store *store, const struct inner *inner,
@@ -81,13 +82,15 @@ static char *first_error(const struct inner *inner)
     const struct manifest *manifest = inner->winner->file->manifest;
     for (size_t i = 0; i < manifest->diags.count; i++) {
         const struct diag *d = &manifest->diags.list[i];
-        if (d->severity == SEVERITY_ERROR && d->subject && strcmp(d->subject, inner->object.id) == 0)
+        if (d->severity == SEVERITY_ERROR && d->subject &&
+            strcmp(d->subject, inner->object.id) == 0)
             return mem_printf("%s:%u:%u: %s", d->file, d->line, d->column, d->message);
     }
     return mem_printf("%s is wrong; `picctl validate` says where", manifest->path);
 }
 
-/* ---- bringing into force --------------------------------------------------------------------------------------- */
+/* ---- bringing into force
+ * --------------------------------------------------------------------------------------- */
 
 static void emit(struct commit *c, struct inner *inner, struct resource *before)
 {
@@ -116,8 +119,8 @@ static void put_in_force(struct commit *c, struct inner *inner, struct resource 
     resource_unref(before);
 }
 
-/* The same content again, perhaps in another place: what is in force is replaced without a change, so
- * that messages name the right line. */
+/* The same content again, perhaps in another place: what is in force is replaced without a change,
+ * so that messages name the right line. */
 static void refresh(struct commit *c, struct inner *inner)
 {
     struct object *o = &inner->object;
@@ -234,7 +237,9 @@ static void keep_stale(struct commit *c, struct inner *inner, char *message)
         emit(c, inner, inner->object.force);
 }
 
-/* ---- removing ------------------------------------------------------------------------------------------------ */
+/* ---- removing
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static bool guard_holds(const struct store *store, size_t removals, size_t total, bool cell_goes)
 {
@@ -244,8 +249,7 @@ static bool guard_holds(const struct store *store, size_t removals, size_t total
     if (!cell)
         return false;
     const struct cell_spec *spec = cell->spec;
-    return removals > spec->guard_minimum &&
-           removals * 100 > (size_t)spec->guard_fraction * total;
+    return removals > spec->guard_minimum && removals * 100 > (size_t)spec->guard_fraction * total;
 }
 
 static size_t count_in_force(const struct store *store)
@@ -257,8 +261,12 @@ static size_t count_in_force(const struct store *store)
     return count;
 }
 
+/* What is held stays so until it comes back or is let go: a directory that is filled again file by
+ * file must not lose the rest on the way. */
 static bool wants_removal(const struct commit *c, const struct inner *inner)
 {
+    if (inner->object.state == OBJECT_HELD && !inner->released)
+        return false;
     return c->complete && inner->object.force && !inner->winner &&
            !file_hides(c->store, inner->object.source);
 }
@@ -273,7 +281,8 @@ static void remove_or_hold(struct commit *c, struct inner **gone, size_t count)
         unreleased += !gone[i]->released;
         cell_goes |= gone[i] == store->cell && !gone[i]->released;
     }
-    bool held = count && guard_holds(store, unreleased, count_in_force(store), cell_goes);
+    bool held = unreleased && guard_holds(store, unreleased + store_held(store),
+                                          count_in_force(store), cell_goes);
     for (size_t i = 0; i < count; i++) {
         struct inner *inner = gone[i];
         if (held && !inner->released) {
@@ -292,7 +301,8 @@ static void remove_or_hold(struct commit *c, struct inner **gone, size_t count)
     }
 }
 
-/* ---- the Cell itself ------------------------------------------------------------------------------------------ */
+/* ---- the Cell itself
+ * ------------------------------------------------------------------------------------------ */
 
 /* A Cell that would throw out more peers than the guard allows does not come into force. */
 static char *throws_out(const struct store *store, const struct resource *next)
@@ -309,9 +319,10 @@ static char *throws_out(const struct store *store, const struct resource *next)
         if (!inner->object.force || inner->object.force->kind == &kind_cell)
             continue;
         /* A peer whose manifest changes in the same commit is judged by its new version. */
-        const struct resource *judged = inner->touched && inner->winner && inner->winner->entry->resource
-                                            ? inner->winner->entry->resource
-                                            : inner->object.force;
+        const struct resource *judged =
+            inner->touched && inner->winner && inner->winner->entry->resource
+                ? inner->winner->entry->resource
+                : inner->object.force;
         total++;
         cross_check(next, NULL, judged, &findings);
         thrown += findings.errors > 0;
@@ -353,7 +364,9 @@ static void commit_cell(struct commit *c)
         store_touch(c->store, entry->value);
 }
 
-/* ---- all of it ------------------------------------------------------------------------------------------------ */
+/* ---- all of it
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static int in_force_first(const void *a, const void *b)
 {
@@ -411,19 +424,40 @@ static void touch_all(struct store *store)
         store_touch(store, entry->value);
 }
 
-static void touch_held(struct store *store)
+static void commit_removals(struct commit *c)
 {
-    size_t at = 0;
-    struct map_entry *entry;
-    while ((entry = map_next(&store->objects, &at)))
-        if (((struct inner *)entry->value)->object.state == OBJECT_HELD)
-            store_touch(store, entry->value);
+    struct store *store = c->store;
+    struct inner **gone = mem_alloc((store->touched_count + 1) * sizeof(*gone));
+    size_t count = 0;
+    for (size_t i = 0; i < store->touched_count; i++)
+        if (wants_removal(c, store->touched[i]))
+            gone[count++] = store->touched[i];
+    remove_or_hold(c, gone, count);
+    mem_freep(&gone);
+}
+
+static void commit_objects(struct commit *c)
+{
+    struct store *store = c->store;
+
+    /* What changes gives back its claims first, so that two can exchange theirs. */
+    for (size_t i = 0; i < store->touched_count; i++) {
+        const struct inner *inner = store->touched[i];
+        if (inner != store->cell && inner->object.force && inner->winner &&
+            inner->winner->entry->resource)
+            claims_release(&store->claims, inner->object.force);
+    }
+    for (size_t i = 0; i < store->touched_count; i++) {
+        struct inner *inner = store->touched[i];
+        bool done = inner->winner ? inner == store->cell : inner->object.state == OBJECT_HELD;
+        if (!done)
+            commit_object(c, inner);
+    }
 }
 
 void store_commit(struct store *store, bool complete, struct changes *changes)
 {
     struct commit c = {store, changes, !store->committed, complete};
-
     if (store->incomplete && complete)
         touch_all(store);
     store->incomplete = !complete;
@@ -437,35 +471,12 @@ void store_commit(struct store *store, bool complete, struct changes *changes)
     for (size_t i = before_cell; i < store->touched_count; i++)
         store->touched[i]->winner = choose_winner(store, store->touched[i]);
 
-    /* Removals are weighed together, with those that are held already. */
-    bool any_gone = false;
-    for (size_t i = 0; i < store->touched_count; i++)
-        any_gone |= wants_removal(&c, store->touched[i]);
-    if (any_gone)
-        touch_held(store);
     qsort(store->touched, store->touched_count, sizeof(*store->touched), in_force_first);
-    struct inner **gone = mem_alloc((store->touched_count + 1) * sizeof(*gone));
-    size_t gone_count = 0;
-    for (size_t i = 0; i < store->touched_count; i++)
-        if (wants_removal(&c, store->touched[i]))
-            gone[gone_count++] = store->touched[i];
-    remove_or_hold(&c, gone, gone_count);
-    mem_freep(&gone);
+    commit_removals(&c);
 
-    /* What changes gives back its claims first, so that two can exchange theirs. */
-    for (size_t i = 0; i < store->touched_count; i++) {
-        const struct inner *inner = store->touched[i];
-        if (inner != store->cell && inner->object.force && inner->winner &&
-            inner->winner->entry->resource)
-            claims_release(&store->claims, inner->object.force);
-    }
-    for (size_t i = 0; i < store->touched_count; i++) {
-        struct inner *inner = store->touched[i];
-        if (inner != store->cell && inner->object.state != OBJECT_HELD)
-            commit_object(&c, inner);
-        else if (inner->winner && inner != store->cell)
-            commit_object(&c, inner);
-    }
+    commit_objects(&c);
+    for (size_t i = 0; i < store->touched_count; i++)
+        report_object(store, store->touched[i], &store->recent);
     changes_sort(changes);
     forget(store, store->touched, store->touched_count);
     store->touched_count = 0;

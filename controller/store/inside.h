@@ -1,6 +1,6 @@
 /*
- * What the files of the store share. store.c keeps files and objects; scope.c says which Cell a path
- * belongs to; commit.c decides; report.c tells.
+ * What the files of the store share. store.c keeps files and objects; scope.c says which Cell a
+ * path belongs to; commit.c decides; report.c tells.
  */
 #pragma once
 
@@ -28,14 +28,15 @@ struct inner {
 };
 
 struct store {
-    char *wanted_cell; /* --cell, or NULL */
+    char *wanted_cell;  /* --cell, or NULL */
     struct map files;   /* by path → struct store_file */
     struct map objects; /* by id → struct inner */
     struct inner **touched;
     size_t touched_count, touched_capacity;
-    struct map waiting; /* by id → struct inner: not in force because of others; tried again each time */
+    struct map
+        waiting; /* by id → struct inner: not in force because of others; tried again each time */
     struct claims claims;
-    struct inner *cell;  /* the Cell that we are, or NULL */
+    struct inner *cell; /* the Cell that we are, or NULL */
     char *cell_problem;
     struct inner **cells; /* every Cell of the tree, ours or not */
     size_t cell_count;
@@ -43,11 +44,17 @@ struct store {
     bool committed;      /* at least once */
     bool incomplete;     /* the last commit could not know what is gone */
     struct wgkey own_key;
+    struct diags recent; /* findings since store_recent_diags() */
 };
 
 void store_touch(struct store *store, struct inner *inner);
 struct inner *store_inner(struct store *store, const char *id);
 void inner_free(struct inner *inner);
+
+/* ---- report.c ---- */
+
+void report_object(const struct store *store, const struct inner *inner, struct diags *ret);
+void report_file(const struct store_file *file, struct diags *ret);
 
 /* ---- scope.c ---- */
 

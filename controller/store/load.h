@@ -1,6 +1,6 @@
 /*
- * One reading of everything, for verbs that work without picd: the recorded last good versions, then
- * the manifests as they lie there.
+ * One reading of everything, for verbs that work without picd: the recorded last good versions,
+ * then the manifests as they lie there.
  */
 #pragma once
 
@@ -13,9 +13,9 @@ struct manifest *load_file(const char *directory, const char *path, uint64_t *re
                            struct error **reterr);
 
 /*
- * `state`: the state directory whose record of last good versions counts, or NULL for none. `replace`:
- * manifests (their path says which file they stand in for) to use in place of files or besides them;
- * they are taken over. The store has been committed once; `changes` may be NULL.
+ * `state`: the state directory whose record of last good versions counts, or NULL for none.
+ * `replace`: manifests (their path says which file they stand in for) to use in place of files or
+ * besides them; they are taken over. The store has been committed once; `changes` may be NULL.
  */
 int load_tree(const char *directory, const char *state, const char *cell, struct manifest **replace,
               size_t replace_count, struct store **ret, struct changes *changes,

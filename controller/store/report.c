@@ -51,7 +51,7 @@ static void report_nested(const struct store *store, const struct inner *inner, 
               "lies in the directory of %s: give each Cell a directory of its own", outer);
 }
 
-static void report_object(const struct store *store, const struct inner *inner, struct diags *ret)
+void report_object(const struct store *store, const struct inner *inner, struct diags *ret)
 {
     const struct object *o = &inner->object;
     report_duplicates(store, inner, ret);
@@ -76,12 +76,24 @@ static int by_place(const void *a, const void *b)
     return x->column < y->column ? -1 : x->column > y->column;
 }
 
+void report_file(const struct store_file *file, struct diags *ret)
+{
+    copy_diags(&file->manifest->diags, ret);
+}
+
+void store_recent_diags(struct store *store, struct diags *ret)
+{
+    diags_move(ret, &store->recent);
+    if (ret->count > 1)
+        qsort(ret->list, ret->count, sizeof(*ret->list), by_place);
+}
+
 void store_diags(const struct store *store, struct diags *ret)
 {
     size_t at = 0;
     const struct map_entry *entry;
     while ((entry = map_next(&store->files, &at)))
-        copy_diags(&((const struct store_file *)entry->value)->manifest->diags, ret);
+        report_file(entry->value, ret);
     at = 0;
     while ((entry = map_next(&store->objects, &at)))
         report_object(store, entry->value, ret);

@@ -93,18 +93,20 @@ static void choose(struct store *store)
         char *id = mem_printf("Cell/%s", store->wanted_cell);
         store->cell = map_get_text(&store->objects, id);
         if (!store->cell || !cell_path(store->cell))
-            set_problem(store, mem_printf("there is no Cell \"%s\" in the manifests; --cell names it",
-                                          store->wanted_cell));
+            set_problem(store,
+                        mem_printf("there is no Cell \"%s\" in the manifests; --cell names it",
+                                   store->wanted_cell));
         mem_freep(&id);
     } else if (count == 1) {
         store->cell = store->cells[0];
     } else if (count == 0) {
-        set_problem(store, mem_strdup("there is no Cell in the manifests; `picctl init` makes one"));
+        set_problem(store,
+                    mem_strdup("there is no Cell in the manifests; `picctl init` makes one"));
     } else if (!store->cell || !store->cell->object.force) {
         /* A second Cell never takes over from the one that is in force. */
         store->cell = NULL;
-        set_problem(store, mem_printf("there are %zu Cells in the manifests: name one with --cell",
-                                      count));
+        set_problem(
+            store, mem_printf("there are %zu Cells in the manifests: name one with --cell", count));
     }
 }
 

@@ -50,12 +50,14 @@ void store_free(struct store *store)
     map_clear(&store->waiting);
     mem_freep(&store->touched);
     mem_freep(&store->cells);
+    diags_clear(&store->recent);
     mem_freep(&store->wanted_cell);
     mem_freep(&store->cell_problem);
     mem_freep(&store);
 }
 
-/* ---- objects ---------------------------------------------------------------------------------------------- */
+/* ---- objects
+ * ---------------------------------------------------------------------------------------------- */
 
 struct inner *store_inner(struct store *store, const char *id)
 {
@@ -114,10 +116,12 @@ static void drop_candidates(struct store *store, const struct store_file *file)
     }
 }
 
-/* ---- files ------------------------------------------------------------------------------------------------ */
+/* ---- files
+ * ------------------------------------------------------------------------------------------------
+ */
 
-/* What is in force from a file although no document of it says so any more (an unreadable rest shielded
- * it) has to be looked at when the file changes. */
+/* What is in force from a file although no document of it says so any more (an unreadable rest
+ * shielded it) has to be looked at when the file changes. */
 static void touch_shielded(struct store *store, const char *path)
 {
     size_t at = 0;
@@ -157,6 +161,7 @@ void store_put(struct store *store, struct manifest *manifest)
     map_put_text(&store->files, manifest->path, file);
     for (size_t i = 0; i < manifest->count; i++)
         add_candidate(store, file, &manifest->entries[i]);
+    report_file(file, &store->recent);
 }
 
 void store_record(struct store *store, struct manifest *manifest)
@@ -215,7 +220,9 @@ void store_set_own_key(struct store *store, const struct wgkey *key)
         store_touch(store, entry->value);
 }
 
-/* ---- looking -------------------------------------------------------------------------------------------------- */
+/* ---- looking
+ * --------------------------------------------------------------------------------------------------
+ */
 
 const struct resource *store_cell(const struct store *store)
 {
@@ -236,7 +243,8 @@ const struct object *store_object(const struct store *store, const char *id)
 static size_t rank_of_id(const char *id)
 {
     size_t len = strcspn(id, "/"), i = 0;
-    while (i < kind_count && (strlen(kinds[i]->name) != len || memcmp(kinds[i]->name, id, len) != 0))
+    while (i < kind_count &&
+           (strlen(kinds[i]->name) != len || memcmp(kinds[i]->name, id, len) != 0))
         i++;
     return i;
 }

@@ -33,7 +33,9 @@ static void mark_peer(const struct update *u, const struct wgkey *key)
     u->dirty(u->context, model_peer_key(key, buf));
 }
 
-/* ---- life ----------------------------------------------------------------------------------------------- */
+/* ---- life
+ * -----------------------------------------------------------------------------------------------
+ */
 
 struct model *model_new(uint64_t enforcers)
 {
@@ -76,9 +78,11 @@ void model_free(struct model *model)
     mem_freep(&model);
 }
 
-/* ---- indexes -------------------------------------------------------------------------------------------- */
+/* ---- indexes
+ * -------------------------------------------------------------------------------------------- */
 
-/* Takes an entry out of an index, but only if it is this peer's: another may have taken the place. */
+/* Takes an entry out of an index, but only if it is this peer's: another may have taken the place.
+ */
 static void unindex(struct map *map, const void *key, size_t len, const struct model_peer *peer)
 {
     if (map_get(map, key, len) == peer)
@@ -115,7 +119,8 @@ static void drop_address(struct model *model, struct model_peer *peer)
     unindex(&model->used, &peer->address, sizeof(peer->address), peer);
 }
 
-/* ---- resolving one peer ------------------------------------------------------------------------------------ */
+/* ---- resolving one peer
+ * ------------------------------------------------------------------------------------ */
 
 static void give_address(const struct update *u, struct model_peer *peer)
 {
@@ -222,7 +227,8 @@ static void resolve_peer(const struct update *u, struct model_peer *peer)
     mark_peer(u, &peer->public_key);
 }
 
-/* ---- changes ---------------------------------------------------------------------------------------------- */
+/* ---- changes
+ * ---------------------------------------------------------------------------------------------- */
 
 static void depart(const struct update *u, const struct resource *resource)
 {
@@ -235,7 +241,8 @@ static void depart(const struct update *u, const struct resource *resource)
     mark_peer(u, &departed->public_key);
 }
 
-/* `before` may be known from the record of an earlier run only: then there is no entry to remove. */
+/* `before` may be known from the record of an earlier run only: then there is no entry to remove.
+ */
 static void remove_peer(const struct update *u, const struct resource *before)
 {
     struct model *model = u->model;
@@ -376,8 +383,7 @@ void model_update(struct model *model, const struct changes *changes,
     for (int given = 0; given < 2; given++) {
         for (size_t i = 0; i < changes->count; i++) {
             const struct resource *after = changes->list[i].after;
-            if (after && after->kind == &kind_peer &&
-                writes_no_address(after) == given)
+            if (after && after->kind == &kind_peer && writes_no_address(after) == given)
                 resolve_peer(&u, map_get_text(&model->peers, after->name));
         }
     }
@@ -413,7 +419,8 @@ int64_t model_expire(struct model *model, const struct model_inputs *inputs, dir
     return model->next_expiry;
 }
 
-/* ---- looking up ------------------------------------------------------------------------------------------- */
+/* ---- looking up
+ * ------------------------------------------------------------------------------------------- */
 
 const struct model_peer *model_peer_by_name(const struct model *model, const char *name)
 {

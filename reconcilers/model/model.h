@@ -1,6 +1,7 @@
 /*
- * The model: the resources in force, resolved for this host. Addresses, keys, who is on the device and
- * why not. Pure data made by pure functions; it is updated by key, so that the cost follows what changed.
+ * The model: the resources in force, resolved for this host. Addresses, keys, who is on the device
+ * and why not. Pure data made by pure functions; it is updated by key, so that the cost follows
+ * what changed.
  *
  * Gets changes from controller/store, hands itself (const) to every reconciler's desired().
  */
@@ -19,11 +20,11 @@
 /* Why a peer is not on the device; the order is the order of the checks. */
 enum model_off {
     PEER_ON,
-    PEER_DISABLED,      /* enabled: false */
-    PEER_EXPIRED,       /* expires has passed */
-    PEER_UNCONFINED,    /* a restriction that nobody enforces yet: see not_enforced */
-    PEER_NO_SECRET,     /* its preshared key cannot be read */
-    PEER_NO_ADDRESS,    /* network.vpn is full */
+    PEER_DISABLED,   /* enabled: false */
+    PEER_EXPIRED,    /* expires has passed */
+    PEER_UNCONFINED, /* a restriction that nobody enforces yet: see not_enforced */
+    PEER_NO_SECRET,  /* its preshared key cannot be read */
+    PEER_NO_ADDRESS, /* network.vpn is full */
     PEER_OFF_COUNT
 };
 
@@ -49,7 +50,7 @@ struct model_departed {
 struct model_cell {
     struct resource *resource; /* NULL: there is no Cell, nothing may be touched */
     const struct cell_spec *spec;
-    char id[33];               /* of the installation: 32 hex digits; marks carry it */
+    char id[33]; /* of the installation: 32 hex digits; marks carry it */
     struct wgkey private_key, public_key;
     struct ip address, address6;
     uint32_t mtu;
@@ -59,15 +60,15 @@ struct model_cell {
 
 struct model {
     struct model_cell cell;
-    bool teardown; /* nothing is desired any more */
-    char *hold;    /* why nothing may be changed at all (KeyLost…); NULL: go ahead */
-    struct map peers;    /* by resource name → struct model_peer */
-    struct map by_key;   /* by public key → struct model_peer, on the device or not */
+    bool teardown;        /* nothing is desired any more */
+    char *hold;           /* why nothing may be changed at all (KeyLost…); NULL: go ahead */
+    struct map peers;     /* by resource name → struct model_peer */
+    struct map by_key;    /* by public key → struct model_peer, on the device or not */
     struct map by_prefix; /* struct prefix → struct model_peer that has it on the device */
-    struct map departed; /* by public key → struct model_departed */
-    struct map used;     /* struct ip: IPv4 addresses taken → struct model_peer */
-    int64_t next_expiry; /* realtime seconds; 0: nobody expires */
-    uint64_t enforcers;  /* bit = enum enforcer: who is there to carry fields out */
+    struct map departed;  /* by public key → struct model_departed */
+    struct map used;      /* struct ip: IPv4 addresses taken → struct model_peer */
+    int64_t next_expiry;  /* realtime seconds; 0: nobody expires */
+    uint64_t enforcers;   /* bit = enum enforcer: who is there to carry fields out */
 };
 
 /* What is not in the manifests; all of it is read only here. */
@@ -92,10 +93,11 @@ enum { MODEL_KEY_MAX = 64 };
 struct model *model_new(uint64_t enforcers);
 void model_free(struct model *model);
 
-/* Carries out changes; dirty() is called for each key whose desired state may have become another. */
+/* Carries out changes; dirty() is called for each key whose desired state may have become another.
+ */
 void model_update(struct model *model, const struct changes *changes,
-                  const struct model_inputs *inputs,
-                  void (*dirty)(void *context, const char *key), void *context);
+                  const struct model_inputs *inputs, void (*dirty)(void *context, const char *key),
+                  void *context);
 
 /* Resolves everything again: other secrets, another uplink, a clock that was set. */
 void model_refresh(struct model *model, const struct model_inputs *inputs,
@@ -115,7 +117,8 @@ const struct model_departed *model_departed(const struct model *model, const str
 /* What the key names has been carried out: later differences are drift. */
 void model_applied(struct model *model, const char *key);
 
-/* Rows of the resource that are written, differ from the default, and that nobody carries out yet. */
+/* Rows of the resource that are written, differ from the default, and that nobody carries out yet.
+ */
 uint64_t model_not_enforced(const struct model *model, const struct resource *resource);
 
 char *model_peer_key(const struct wgkey *key, char buf[static MODEL_KEY_MAX]);

@@ -124,7 +124,7 @@ static void gain_link_local(struct fake_link *link)
         .prefix = {.ip = {.family = AF_INET6, .bytes = {0xfe, 0x80}}, .len = 64},
         .protocol = PROTOCOL_KERNEL_LL,
         .permanent = true,
-        .scope = RT_SCOPE_LINK,
+        .link_local = true,
     };
     addr.prefix.ip.bytes[15] = (uint8_t)link->link.index;
     if (!fake_find_addr(link, &addr.prefix))

@@ -170,7 +170,8 @@ static void set_private_key(struct fake_device *device, const struct wgkey *key)
         remove_peer(device, self);
 }
 
-/* Another program, or another device that is up, has the port. */
+/* Another program, or another device, has the port. (wireguard-go may hold it while its interface
+ * is down: it can take one that never was up for one that is.) */
 static bool port_taken(const struct fake *fake, const struct fake_link *link, uint16_t port)
 {
     for (size_t i = 0; i < fake->port_count; i++)
@@ -178,8 +179,7 @@ static bool port_taken(const struct fake *fake, const struct fake_link *link, ui
             return true;
     for (size_t i = 0; i < fake->count; i++) {
         const struct fake_link *other = fake->links[i];
-        if (other != link && other->device && other->link.up &&
-            other->device->state.listen_port == port)
+        if (other != link && other->device && other->device->state.listen_port == port)
             return true;
     }
     return false;

@@ -47,7 +47,7 @@ static int read_addr(const struct nlmsghdr *row, void *context)
     struct nlattr *address = tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
     struct sys_addr addr = {
         .prefix = {.ip = {.family = info->ifa_family}, .len = info->ifa_prefixlen},
-        .scope = info->ifa_scope,
+        .link_local = info->ifa_scope == RT_SCOPE_LINK,
     };
     size_t size = ip_bits(&addr.prefix.ip) / 8;
     if (!address || (size_t)nla_len(address) != size || info->ifa_prefixlen > 8 * size)

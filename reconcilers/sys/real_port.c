@@ -2,19 +2,8 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
-
-#include "schema/base/io.h"
-
-enum {
-    LISTEN_TRIES = 200,
-    LISTEN_PAUSE_NS = 5 * 1000 * 1000, /* 200 of these are 1 s */
-    SOCKET_TABLE_MAX = 8 << 20,
-};
 
 int real_port_taken(uint16_t port, struct error **reterr)
 {
@@ -65,56 +54,4 @@ int real_port_prepare(struct real *real, const char *name, struct sys_wg_device_
     if (r < 0)
         return error_errno(reterr, -r, "cannot use udp port %u", change->listen_port);
     return 0;
-}
-
-/* Looks into the kernel's table: a test by bind() would hold the port at the moment when the device
- * wants it. Lines read "  sl: ADDRESS:PORT REMOTE:PORT STATE …", in hexadecimal. */
-static bool listed(const char *path, uint16_t port)
-{
-    ERROR_AUTO error = NULL;
-    STRBUF_AUTO table = STRBUF_INIT;
-    if (io_read(path, SOCKET_TABLE_MAX, &table, &error) < 0)
-        return false;
-    for (const char *line = strchr(table.text, '\n'); line; line = strchr(line + 1, '\n')) {
-        const char *slot_end = strchr(line, ':');
-        const char *address_end = slot_end ? strchr(slot_end + 1, ':') : NULL;
-        if (address_end && strtoul(address_end + 1, NULL, 16) == port)
-            return true;
-    }
-    return false;
-}
-
-static bool listens(uint16_t port)
-{
-    return listed("/proc/thread-self/net/udp", port) || listed("/proc/thread-self/net/udp6", port);
-}
-
-/*
- * A device that could not open its sockets when its interface came up counts itself as down: it
- * then notes a new port without opening it. Any news of a running interface makes it try again;
- * setting the alias that is there already is such news and changes nothing.
- */
-static int prod(struct real *real, const struct sys_link *link, struct error **reterr)
-{
-    struct sys_link_change same = {.set_alias = true, .alias = link->alias};
-    return real_link_set(real, link->index, &same, reterr);
-}
-
-int real_port_confirm(struct real *real, const char *name, uint16_t port, struct error **reterr)
-{
-    struct sys_link link;
-    int r = real_link_read(real, 0, name, &link);
-    if (r < 0)
-        return netlink_fail(real->netlink, -r, reterr, "cannot read interface \"%s\"", name);
-    if (r == SYS_ABSENT || !link.up || port == 0 || listens(port))
-        return r;
-    r = prod(real, &link, reterr);
-    for (unsigned i = 0; r == 0 && i < LISTEN_TRIES; i++) {
-        if (listens(port))
-            return 0;
-        nanosleep(&(struct timespec){.tv_nsec = LISTEN_PAUSE_NS}, NULL);
-    }
-    return r ? r
-             : error_make(reterr, ETIMEDOUT, "interface \"%s\" does not listen on udp port %u",
-                          name, port);
 }

@@ -11,8 +11,5 @@
 int real_port_prepare(struct real *real, const char *name, struct sys_wg_device_change *change,
                       uint16_t *ret_old, struct error **reterr);
 
-/* After it: an interface that is up must be listening now, and is prodded when it is not. */
-int real_port_confirm(struct real *real, const char *name, uint16_t port, struct error **reterr);
-
 /* The error of a port that is taken. */
 int real_port_taken(uint16_t port, struct error **reterr);

@@ -97,9 +97,7 @@ int real_wg_set(void *side, const char *name, const struct sys_wg_device_change 
     if (r != 0)
         return r;
     r = set(real, name, &change, peers, count, reterr);
-    if (!change.set_listen_port)
-        return r;
-    if (r == -EADDRINUSE)
+    if (r == -EADDRINUSE && change.set_listen_port)
         restore_port(real, name, old_port);
-    return r == 0 ? real_port_confirm(real, name, change.listen_port, reterr) : r;
+    return r;
 }

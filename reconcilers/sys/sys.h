@@ -7,7 +7,8 @@
  * counters.
  *
  * Results: 0 done, SYS_ABSENT the object does not exist, < 0 an error with *reterr set. Reads fill
- * *ret only when they return 0. Calls block, with a deadline of a few seconds.
+ * *ret only when they return 0 (lists are empty otherwise). Calls block, with a deadline of a few
+ * seconds. A name that no interface can have is -EINVAL.
  */
 #pragma once
 
@@ -69,8 +70,7 @@ void sys_fault(struct sys *sys, unsigned long n, int errnum, enum sys_fault_kind
 /* Called before each call that writes; tests use it to kill or to interfere at that moment. */
 void sys_set_hook(struct sys *sys, void (*hook)(enum sys_call call, void *context), void *context);
 
-/* ---- links
- * -------------------------------------------------------------------------------- */
+/* ---- links ----------------------------------------------------------------------------------- */
 
 struct sys_link {
     int index;
@@ -91,19 +91,19 @@ struct sys_link_change {
     uint32_t group;
     const char *alias;
 };
-/* One RTM_SETLINK (RTM_NEWLINK) message with what is set. */
+/* One message with what is set. A later part may fail after an earlier one took effect. */
 int sys_link_set(struct sys *sys, int index, const struct sys_link_change *change,
                  struct error **reterr);
+/* With a WireGuard interface goes what serves it: when this returns 0, the name is free again. */
 int sys_link_delete(struct sys *sys, int index, struct error **reterr);
 
-/* ---- addresses
- * ---------------------------------------------------------------------------- */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
 struct sys_addr {
     struct prefix prefix; /* the address with its prefix length, host bits kept */
     uint8_t protocol;     /* IFA_PROTO (Linux 5.18); 0 where the kernel has none */
     bool permanent;
-    uint8_t scope;        /* RT_SCOPE_UNIVERSE, RT_SCOPE_LINK… */
+    bool link_local;      /* of link scope: the kernel's own */
     bool no_prefix_route; /* IFA_F_NOPREFIXROUTE */
 };
 
@@ -115,16 +115,18 @@ void sys_addrs_clear(struct sys_addrs *addrs);
 
 /* Both families; an interrupted dump is read again, within bounds. ret is filled anew. */
 int sys_addr_list(struct sys *sys, int ifindex, struct sys_addrs *ret, struct error **reterr);
-/* With protocol SYS_OWNER (IPv6: IFA_F_NODAD too). Without `prefix_route` the kernel makes no route
- * of the prefix (IFA_F_NOPREFIXROUTE). Exists already: 0. */
+/*
+ * With protocol SYS_OWNER (IPv6: IFA_F_NODAD too). Without `prefix_route` the kernel makes no route
+ * of the prefix (IFA_F_NOPREFIXROUTE). Exists already: 0, and it stays as it is; for IPv6 the
+ * kernel finds that also when it exists with another length, so that one has to be deleted first.
+ */
 int sys_addr_add(struct sys *sys, int ifindex, const struct prefix *prefix, bool prefix_route,
                  struct error **reterr);
-/* Gone already: 0. */
+/* Gone already, also with its interface: 0. */
 int sys_addr_delete(struct sys *sys, int ifindex, const struct prefix *prefix,
                     struct error **reterr);
 
-/* ---- what is routed already
- * --------------------------------------------------------------- */
+/* ---- what is routed already ------------------------------------------------------------------ */
 
 struct sys_route {
     struct prefix destination; /* len 0: a default route */
@@ -151,13 +153,17 @@ struct sys_path {
 int sys_path_mtu(struct sys *sys, const struct ip *destination, struct sys_path *ret,
                  struct error **reterr);
 
-/* ---- WireGuard
- * ---------------------------------------------------------------------------- */
+/* ---- WireGuard ------------------------------------------------------------------------------- */
 
-/* Makes the interface (group SYS_OWNER, down, no key) together with what serves it: userspace:
+/*
+ * Makes the interface (group SYS_OWNER, down, no key, any port) together with what serves it:
  * wireguard-go on a TUN and a socket that we make, in a session of its own, so that it outlives us.
- * A stale socket is replaced; a live one that serves another network namespace is -EADDRINUSE. When
- * it returns 0 the device answers. */
+ * When it returns 0 the device answers; when it fails nothing is left behind.
+ *
+ * A device that is there and answers already: 0, it is left as it is. A leftover socket is
+ * replaced. -EADDRINUSE: the socket serves another network namespace. -EEXIST: an interface of that
+ * name is something else. Both are conflicts.
+ */
 int sys_wg_create(struct sys *sys, const char *name, struct error **reterr);
 
 struct sys_wg_device {
@@ -180,8 +186,14 @@ struct sys_wg_peer {
     size_t allowed_count;
 };
 
-/* Reads the whole device: `peer` is called once per peer, in no order. A device that vanished:
- * SYS_ABSENT. On < 0 what the callback saw is incomplete and must be thrown away. */
+/*
+ * Reads the whole device: `peer` (may be NULL) is called once per peer, in no order. On < 0 what
+ * the callback saw is incomplete and must be thrown away.
+ *
+ * SYS_ABSENT, here and in sys_wg_set(), means that no such device works in our network namespace:
+ * no interface, or nothing that serves it (killed, a leftover socket, a socket of another
+ * namespace). The answer to it is sys_wg_create().
+ */
 int sys_wg_get(struct sys *sys, const char *name, struct sys_wg_device *ret,
                void (*peer)(const struct sys_wg_peer *peer, void *context), void *context,
                struct error **reterr);
@@ -189,7 +201,8 @@ int sys_wg_get(struct sys *sys, const char *name, struct sys_wg_device *ret,
 struct sys_wg_device_change {
     bool set_private_key, set_listen_port, set_fwmark;
     struct wgkey private_key;
-    uint16_t listen_port; /* tested by a bind first: -EADDRINUSE leaves the old one working */
+    /* Tested first: -EADDRINUSE, and nothing is changed. The one it has already: not set again. */
+    uint16_t listen_port;
     uint32_t fwmark;
 };
 
@@ -204,8 +217,11 @@ struct sys_wg_peer_change {
     uint16_t keepalive;
     const struct prefix *allowed_add;
     size_t allowed_add_count;
-    /* Taken away without an empty window for the rest: a throw-away peer takes them and is deleted
-     * in the same message. */
+    /*
+     * Taken away from whoever has them, without an empty window for the rest: a throw-away peer
+     * takes them and is deleted in the same message. What another change of the same call adds is a
+     * move: it goes there, whatever the order.
+     */
     const struct prefix *allowed_remove;
     size_t allowed_remove_count;
 };
@@ -215,12 +231,12 @@ struct sys_wg_peer_change {
 int sys_wg_set(struct sys *sys, const char *name, const struct sys_wg_device_change *device,
                const struct sys_wg_peer_change *peers, size_t count, struct error **reterr);
 
-/* ---- events
- * ------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 /* A descriptor that becomes readable when the kernel reports changes of links or addresses, or -1.
  * sys_events_read() drains it; the callback gets the interface's name, or NULL for "look at
- * everything" (overflow). Changes that we made ourselves are left out. */
+ * everything" (overflow). Changes that we made ourselves are left out where the kernel tells whose
+ * they are: for addresses it does, for links it does not always. */
 int sys_events_fd(struct sys *sys);
 void sys_events_read(struct sys *sys, void (*changed)(const char *interface, void *context),
                      void *context);

@@ -30,7 +30,7 @@ static int vanished(int result, const struct wg_action *action, struct error **r
 
 static int apply_one(struct sys *sys, const struct wg_action *action, struct error **reterr)
 {
-    int index;
+    int index = 0;
     int result;
 
     switch (action->type) {
@@ -40,12 +40,13 @@ static int apply_one(struct sys *sys, const struct wg_action *action, struct err
         result = sys_link_delete(sys, action->index, reterr);
         return result == SYS_ABSENT ? 0 : result;
     case WG_ACTION_DEVICE:
-        return vanished(
-            sys_wg_set(sys, action->interface, &action->device, NULL, 0, reterr), action, reterr);
+        return vanished(sys_wg_set(sys, action->interface, &action->device, NULL, 0, reterr),
+                        action, reterr);
     case WG_ACTION_LINK:
         result = find_index(sys, action, &index, reterr);
-        return result < 0 ? result
-                          : vanished(sys_link_set(sys, index, &action->link, reterr), action, reterr);
+        return result < 0
+                   ? result
+                   : vanished(sys_link_set(sys, index, &action->link, reterr), action, reterr);
     case WG_ACTION_ADDRESS_ADD:
         result = find_index(sys, action, &index, reterr);
         return result < 0 ? result
@@ -72,9 +73,9 @@ static int apply_peers(struct sys *sys, const struct plan *plan, size_t from, si
     struct sys_wg_peer_change *changes = mem_alloc((to - from) * sizeof(*changes));
     for (size_t i = from; i < to; i++)
         changes[i - from] = action_at(plan, i)->peer;
-    int result = vanished(sys_wg_set(sys, action_at(plan, from)->interface, NULL, changes, to - from,
-                                     reterr),
-                          action_at(plan, from), reterr);
+    int result = vanished(
+        sys_wg_set(sys, action_at(plan, from)->interface, NULL, changes, to - from, reterr),
+        action_at(plan, from), reterr);
     mem_wipe(changes, (to - from) * sizeof(*changes));
     mem_freep(&changes);
     return result;

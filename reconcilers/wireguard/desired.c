@@ -11,7 +11,9 @@ static void want_peer(struct wg_desired *desired, const struct wgkey *key)
     desired->peers[desired->peer_count++] = (struct wg_desired_peer){
         .key = *key,
         .peer = peer && peer->off == PEER_ON ? peer : NULL,
-        .id = peer ? peer->resource->id : departed ? departed->id : NULL,
+        .id = peer       ? peer->resource->id
+              : departed ? departed->id
+                         : NULL,
     };
 }
 
@@ -47,8 +49,8 @@ const void *wg_desired(const struct model *model, const struct keys *keys, struc
 
     desired->model = model;
     desired->device_wanted = model->cell.resource && !model->teardown;
-    desired->nothing_due = model->hold || (!model->cell.resource && !model->cell.former_interface &&
-                                           !model->teardown);
+    desired->nothing_due =
+        model->hold || (!model->cell.resource && !model->cell.former_interface && !model->teardown);
     if (desired->nothing_due)
         return desired;
     if (keys->list)

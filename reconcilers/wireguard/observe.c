@@ -1,7 +1,6 @@
 #include "reconcilers/wireguard/wireguard.h"
 
 #include <errno.h>
-#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,14 +51,17 @@ uint64_t wg_preshared_hash(const struct wgkey *key)
     return wgkey_is_zero(key) ? 0 : hash_bytes(key, WGKEY_LEN, 1) | 1;
 }
 
-/* ---- peers ------------------------------------------------------------------------------------------------ */
+/* ---- peers
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static int by_prefix(const void *a, const void *b)
 {
     return prefix_compare(a, b);
 }
 
-/* Takes over a list of allowed IPs, sorted; an IP belongs to one peer of the device, the last to get it. */
+/* Takes over a list of allowed IPs, sorted; an IP belongs to one peer of the device, the last to
+ * get it. */
 static void set_allowed(struct wg_observed *o, struct wg_seen_peer *peer,
                         const struct prefix *allowed, size_t count)
 {
@@ -131,7 +133,8 @@ static void forget_unseen(struct wg_observed *o)
     mem_freep(&gone);
 }
 
-/* ---- the link ---------------------------------------------------------------------------------------------- */
+/* ---- the link
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Whose is a link of this name? By group, which it has from birth, or by alias. An alias of another
  * cell says no; any other alias is somebody's scribble on our link. */
@@ -210,7 +213,8 @@ int wg_observe(struct sys *sys, const struct model *model, void *observed, struc
         return 0;
     }
     if (!is_wireguard(&link) || !is_ours(model, &link))
-        return model->teardown ? (see_nothing(o), o->looked = true, 0) : refuse_foreign(&link, reterr);
+        return model->teardown ? (see_nothing(o), o->looked = true, 0)
+                               : refuse_foreign(&link, reterr);
     o->link = link;
     o->present = true;
     result = sys_addr_list(sys, link.index, &o->addrs, reterr);
@@ -220,7 +224,8 @@ int wg_observe(struct sys *sys, const struct model *model, void *observed, struc
     return result < 0 ? result : 0;
 }
 
-/* ---- what was acknowledged ----------------------------------------------------------------------------------- */
+/* ---- what was acknowledged
+ * ----------------------------------------------------------------------------------- */
 
 static size_t index_of(const struct wg_seen_peer *peer, const struct prefix *prefix)
 {

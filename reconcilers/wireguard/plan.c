@@ -1,6 +1,5 @@
 #include "reconcilers/wireguard/wireguard.h"
 
-#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,13 +39,14 @@ static void add_cell_step(struct planner *p, enum verb verb, enum disruption dis
              p->model->cell.spec->interface);
 }
 
-/* ---- the interface ------------------------------------------------------------------------------------------ */
+/* ---- the interface
+ * ------------------------------------------------------------------------------------------ */
 
 static void plan_delete(struct planner *p, const char *interface, int index)
 {
-    const char *cause = p->model->teardown         ? "teardown"
+    const char *cause = p->model->teardown        ? "teardown"
                         : p->model->cell.resource ? p->model->cell.resource->id
-                                                   : "Cell removed";
+                                                  : "Cell removed";
     plan_add(p->plan, VERB_DELETE, MODEL_KEY_CELL, cause, DISRUPTION_RECREATE, "interface %s",
              interface);
     struct wg_action *action = action_new(p, WG_ACTION_DELETE);
@@ -124,7 +124,9 @@ static void plan_link(struct planner *p)
     action_new(p, WG_ACTION_LINK)->link = change;
 }
 
-/* ---- addresses ------------------------------------------------------------------------------------------------ */
+/* ---- addresses
+ * ------------------------------------------------------------------------------------------------
+ */
 
 struct wanted_addresses {
     struct prefix list[2];
@@ -146,8 +148,8 @@ static void plan_address(struct planner *p, enum verb verb, const struct prefix 
     plan_add(p->plan, verb, MODEL_KEY_CELL, cell_cause(p),
              verb == VERB_CREATE ? DISRUPTION_NONE : DISRUPTION_RECREATE, "address %s on %s",
              prefix_format(prefix, text), p->model->cell.spec->interface);
-    struct wg_action *action = action_new(
-        p, verb == VERB_CREATE ? WG_ACTION_ADDRESS_ADD : WG_ACTION_ADDRESS_DELETE);
+    struct wg_action *action =
+        action_new(p, verb == VERB_CREATE ? WG_ACTION_ADDRESS_ADD : WG_ACTION_ADDRESS_DELETE);
     action->address.prefix = *prefix;
     action->address.prefix_route = !(p->model->enforcers >> BY_ROUTES & 1);
 }
@@ -178,11 +180,13 @@ static void plan_addresses(struct planner *p)
         if (p->fresh || !has(seen, &wanted.list[i]))
             plan_address(p, VERB_CREATE, &wanted.list[i]);
     for (size_t i = 0; !p->fresh && i < seen->count; i++)
-        if (seen->list[i].scope != RT_SCOPE_LINK && !wants(&wanted, &seen->list[i].prefix))
+        if (!seen->list[i].link_local && !wants(&wanted, &seen->list[i].prefix))
             plan_address(p, VERB_DELETE, &seen->list[i].prefix);
 }
 
-/* ---- peers ---------------------------------------------------------------------------------------------------- */
+/* ---- peers
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 static bool allows(const struct wg_seen_peer *seen, const struct prefix *prefix)
 {
@@ -203,8 +207,8 @@ static size_t collect_missing(const struct model_peer *peer, const struct wg_see
 }
 
 /*
- * Superfluous allowed IPs. One that another peer of ours is to have is left out: it moves when it is
- * given to that peer, and taking it away afterwards would take it from its new owner.
+ * Superfluous allowed IPs. One that another peer of ours is to have is left out: it moves when it
+ * is given to that peer, and taking it away afterwards would take it from its new owner.
  */
 static size_t collect_superfluous(const struct model *model, const struct wg_seen_peer *seen,
                                   struct prefix *ret)
@@ -260,7 +264,8 @@ static void add_peer_step(struct planner *p, enum verb verb, const struct wg_des
     model_peer_key(key, model_key);
     const char *name =
         want->id ? strchr(want->id, '/') + 1 : model_key + sizeof(MODEL_KEY_PEER) - 1;
-    plan_add(p->plan, verb, model_key, drifted ? CAUSE_DRIFT : want->id, disruption, "peer %s", name);
+    plan_add(p->plan, verb, model_key, drifted ? CAUSE_DRIFT : want->id, disruption, "peer %s",
+             name);
 }
 
 static void note_preshared(struct planner *p, bool before, bool after)
@@ -363,8 +368,9 @@ static void plan_strangers(struct planner *p, struct arena *scratch)
 }
 
 /*
- * Peers that come or change first, by name; then those that go. An address that moves from one key to
- * another is given to the new one before the old one is taken away: there is no moment without it.
+ * Peers that come or change first, by name; then those that go. An address that moves from one key
+ * to another is given to the new one before the old one is taken away: there is no moment without
+ * it.
  */
 static void plan_peers(struct planner *p)
 {

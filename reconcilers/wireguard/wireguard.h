@@ -1,9 +1,9 @@
 /*
- * The peers' WireGuard interface: the link with its marks, its addresses, the device's key and port,
- * and its peers by difference only.
+ * The peers' WireGuard interface: the link with its marks, its addresses, the device's key and
+ * port, and its peers by difference only.
  *
- * The interface is ours as a whole: what is on it and not wanted goes. A link of that name without our
- * mark is foreign and is never touched.
+ * The interface is ours as a whole: what is on it and not wanted goes. A link of that name without
+ * our mark is foreign and is never touched.
  */
 #pragma once
 
@@ -11,7 +11,8 @@
 
 extern const struct reconciler reconciler_wireguard;
 
-/* ---- desired (desired.c) ---------------------------------------------------------------------------- */
+/* ---- desired (desired.c)
+ * ---------------------------------------------------------------------------- */
 
 struct wg_desired_peer {
     struct wgkey key;
@@ -21,10 +22,10 @@ struct wg_desired_peer {
 
 struct wg_desired {
     const struct model *model;
-    bool nothing_due;    /* no Cell, or on hold: leave everything as it is */
-    bool device_due;     /* the link, its addresses, key and port are to be looked at */
-    bool device_wanted;  /* false: it has to go, with all that is on it */
-    bool every_peer;     /* what is observed and not in `peers` has to go */
+    bool nothing_due;              /* no Cell, or on hold: leave everything as it is */
+    bool device_due;               /* the link, its addresses, key and port are to be looked at */
+    bool device_wanted;            /* false: it has to go, with all that is on it */
+    bool every_peer;               /* what is observed and not in `peers` has to go */
     struct wg_desired_peer *peers; /* in no order */
     size_t peer_count;
 };
@@ -33,7 +34,8 @@ const void *wg_desired(const struct model *model, const struct keys *keys, struc
 /* The text of our ifalias: "pic:<cell id>". */
 void wg_alias(const struct model *model, char buf[static 64]);
 
-/* ---- observed (observe.c) ----------------------------------------------------------------------------- */
+/* ---- observed (observe.c)
+ * ----------------------------------------------------------------------------- */
 
 struct wg_seen_peer {
     struct wgkey key;
@@ -67,13 +69,14 @@ int wg_observe(struct sys *sys, const struct model *model, void *observed, struc
 void wg_learn(void *observed, const struct plan *plan, size_t from, size_t to);
 uint64_t wg_preshared_hash(const struct wgkey *key);
 
-/* ---- plan and apply ------------------------------------------------------------------------------------- */
+/* ---- plan and apply
+ * ------------------------------------------------------------------------------------- */
 
 enum wg_action_type {
-    WG_ACTION_CREATE,  /* the interface with what serves it */
-    WG_ACTION_DELETE,  /* the interface `index` */
-    WG_ACTION_DEVICE,  /* key, port, fwmark */
-    WG_ACTION_LINK,    /* mtu, up, marks */
+    WG_ACTION_CREATE, /* the interface with what serves it */
+    WG_ACTION_DELETE, /* the interface `index` */
+    WG_ACTION_DEVICE, /* key, port, fwmark */
+    WG_ACTION_LINK,   /* mtu, up, marks */
     WG_ACTION_ADDRESS_ADD,
     WG_ACTION_ADDRESS_DELETE,
     WG_ACTION_PEER,

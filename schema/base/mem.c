@@ -64,5 +64,10 @@ void mem_wipe(void *ptr, size_t size)
 
 void mem_freep(void *ptr_to_ptr)
 {
-    free(*(void **)ptr_to_ptr);
+    /* Through memcpy: the pointer is of some other type. */
+    void *ptr;
+    memcpy(&ptr, ptr_to_ptr, sizeof(ptr));
+    free(ptr);
+    ptr = NULL;
+    memcpy(ptr_to_ptr, &ptr, sizeof(ptr));
 }

@@ -17,7 +17,8 @@ char *mem_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Overwrites memory that held a secret; the compiler cannot leave it out. */
 void mem_wipe(void *ptr, size_t size);
 
-void mem_freep(void *ptr_to_ptr); /* for the cleanup attribute */
+/* Frees what the pointer points to and makes it NULL; also for the cleanup attribute. */
+void mem_freep(void *ptr_to_ptr);
 #define MEM_AUTO __attribute__((cleanup(mem_freep)))
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -1,6 +1,6 @@
 /*
- * What a resource claims for itself alone: a key, an address, a prefix. Two resources cannot have the
- * same; the table says who holds what, and costs what a change touches.
+ * What a resource claims for itself alone: a key, an address, a prefix. Two resources cannot have
+ * the same; the table says who holds what, and costs what a change touches.
  */
 #pragma once
 

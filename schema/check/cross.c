@@ -69,7 +69,8 @@ static void check_subnets(const struct check *c, const struct peer_spec *peer)
     char is[ADDR_TEXT_MAX];
     for (uint32_t i = 0; i < peer->subnets.count; i++) {
         const struct prefix *subnet = &list_prefixes(&peer->subnets)[i];
-        if (prefix_overlaps(subnet, &c->cell->vpn) || prefix_overlaps(subnet, &c->cell->containers) ||
+        if (prefix_overlaps(subnet, &c->cell->vpn) ||
+            prefix_overlaps(subnet, &c->cell->containers) ||
             (c->cell->vpn6.ip.family && prefix_overlaps(subnet, &c->cell->vpn6)))
             finding(c, SEVERITY_ERROR, PEER_subnets,
                     "%s overlaps network.vpn, network.vpn6 or network.containers of %s",

@@ -34,14 +34,15 @@ static void report(struct decoder *d, enum severity severity, unsigned line, uns
 
 #define WRONG(d, node, ...) report(d, SEVERITY_ERROR, (node)->line, (node)->column, __VA_ARGS__)
 
-/* ---- one value -------------------------------------------------------------------------------------- */
+/* ---- one value
+ * -------------------------------------------------------------------------------------- */
 
 static bool shape_fits(struct decoder *d, const struct field *field, const struct type *type,
                        const struct node *node)
 {
     const char *wanted = NULL;
-    if (type->shape == SHAPE_LIST)
-        return true; /* decode_list() says more precisely */
+    if (type->shape == SHAPE_LIST || type->shape == SHAPE_SECRET)
+        return true; /* their own functions say it more precisely */
     if (node->type != NODE_SCALAR)
         wanted = type->name;
     else if (type->shape == SHAPE_BOOL && !node->plain)
@@ -89,8 +90,7 @@ static bool list_means_any(const struct type *type, const struct node *node)
     if (!type->any)
         return false;
     const struct node *word = node;
-    if (node->type == NODE_LIST && node->first && !node->first->next &&
-        strcmp(type->any, "*") == 0)
+    if (node->type == NODE_LIST && node->first && !node->first->next && strcmp(type->any, "*") == 0)
         word = node->first;
     return word->type == NODE_SCALAR && strcmp(word->text, type->any) == 0;
 }
@@ -133,7 +133,7 @@ static void decode_field(struct decoder *d, size_t row, const struct node *node)
         return; /* null is absent */
     d->resource->present |= UINT64_C(1) << row;
     d->resource->field_place[row] = node->line << 8 | (node->column > 255 ? 255 : node->column);
-    if (!shape_fits(d, field, type, node) && type->shape != SHAPE_SECRET)
+    if (!shape_fits(d, field, type, node))
         return;
     if (type->shape == SHAPE_SECRET)
         decode_secret(d, field, node, value);
@@ -143,13 +143,13 @@ static void decode_field(struct decoder *d, size_t row, const struct node *node)
         parse_scalar(d, field, node, value);
 }
 
-/* ---- the spec: keys against rows -------------------------------------------------------------------- */
+/* ---- the spec: keys against rows
+ * -------------------------------------------------------------------- */
 
 struct scope {
     const struct kind *kind;
     const char *prefix; /* "network." */
     size_t prefix_len;
-    char word[128];
 };
 
 /* The name at this level of a row below the prefix ("vpn" of "network.vpn"), or NULL. */
@@ -163,37 +163,41 @@ static const char *name_in_scope(const struct scope *scope, size_t row, size_t *
     return path;
 }
 
-static const char *next_candidate(const void *context, size_t i)
+struct names {
+    const char **list;
+    size_t count;
+};
+
+static const char *next_name(const void *context, size_t i)
 {
-    struct scope *scope = (struct scope *)(uintptr_t)context;
-    if (i >= scope->kind->field_count)
-        return NULL;
-    size_t len;
-    const char *name = name_in_scope(scope, i, &len);
-    scope->word[0] = '\0';
-    if (name && len < sizeof(scope->word)) {
-        memcpy(scope->word, name, len);
-        scope->word[len] = '\0';
-    }
-    return scope->word;
+    const struct names *names = context;
+    return i < names->count ? names->list[i] : NULL;
 }
 
-static void report_unknown(struct decoder *d, struct scope *scope, const struct node *node)
+static void report_unknown(struct decoder *d, const struct scope *scope, const struct node *node)
 {
-    char nearest[sizeof(scope->word)] = "";
-    const char *found = suggest_nearest(node->key, next_candidate, scope);
-    if (found && *found)
-        memcpy(nearest, found, strlen(found) + 1);
+    struct arena arena;
+    arena_init(&arena, 1024);
+    struct names names = {0};
+    names.list = arena_alloc(&arena, scope->kind->field_count * sizeof(*names.list));
+    for (size_t row = 0; row < scope->kind->field_count; row++) {
+        size_t len;
+        const char *name = name_in_scope(scope, row, &len);
+        if (name)
+            names.list[names.count++] = arena_strndup(&arena, name, len);
+    }
+    const char *nearest = suggest_nearest(node->key, next_name, &names);
     report(d, SEVERITY_ERROR, node->key_line, node->key_column,
-           *nearest ? "unknown field \"%s%.80s\"; did you mean \"%s\"?"
-                    : "unknown field \"%s%.80s\"; `picctl explain %s` lists the fields",
-           scope->prefix, node->key, *nearest ? nearest : d->resource->kind->name);
+           nearest ? "unknown field \"%s%.80s\"; did you mean \"%s\"?"
+                   : "unknown field \"%s%.80s\"; `picctl explain %s` lists the fields",
+           scope->prefix, node->key, nearest ? nearest : d->resource->kind->name);
+    arena_clear(&arena);
 }
 
 /* Levels of a spec are few; the recursion is bounded by the rows' paths, not by the input. */
 static void decode_map(struct decoder *d, const struct node *map, const char *prefix)
 {
-    struct scope scope = {d->resource->kind, prefix, strlen(prefix), ""};
+    struct scope scope = {d->resource->kind, prefix, strlen(prefix)};
 
     if (map->type != NODE_MAP) {
         if (!node_is_null(map))
@@ -221,8 +225,7 @@ static void decode_map(struct decoder *d, const struct node *map, const char *pr
     }
 }
 
-static void decode_spec(struct decoder *d, const struct document *document,
-                        const struct node *spec)
+static void decode_spec(struct decoder *d, const struct document *document, const struct node *spec)
 {
     const struct kind *kind = d->resource->kind;
 
@@ -240,7 +243,8 @@ static void decode_spec(struct decoder *d, const struct document *document,
     }
 }
 
-/* ---- what stands around the spec ------------------------------------------------------------------------ */
+/* ---- what stands around the spec
+ * ------------------------------------------------------------------------ */
 
 static struct label *decode_labels(struct decoder *d, const struct node *map, const char *what,
                                    uint32_t *count)
@@ -283,7 +287,8 @@ static void decode_metadata(struct decoder *d, const struct node *metadata)
             resource->annotations = decode_labels(d, n, "annotations", &resource->annotation_count);
         else if (strcmp(n->key, "name") != 0 && !served)
             report(d, SEVERITY_ERROR, n->key_line, n->key_column,
-                   "unknown field \"metadata.%.80s\"; there are name, labels and annotations", n->key);
+                   "unknown field \"metadata.%.80s\"; there are name, labels and annotations",
+                   n->key);
     }
 }
 
@@ -296,7 +301,8 @@ static void check_top(struct decoder *d, const struct node *root)
         } else if (strcmp(n->key, "kind") != 0 && strcmp(n->key, "metadata") != 0 &&
                    strcmp(n->key, "spec") != 0 && strcmp(n->key, "status") != 0) {
             report(d, SEVERITY_ERROR, n->key_line, n->key_column,
-                   "unknown field \"%.80s\"; there are apiVersion, kind, metadata and spec", n->key);
+                   "unknown field \"%.80s\"; there are apiVersion, kind, metadata and spec",
+                   n->key);
         }
     }
     if (!node_get(root, "apiVersion"))
@@ -313,15 +319,17 @@ static const struct kind *decode_kind(struct decoder *d, const struct node *root
 {
     const struct node *node = node_get(root, "kind");
     if (!node || node->type != NODE_SCALAR) {
-        WRONG(d, node ? node : root, "kind is missing: it says what the document describes, such as Peer");
+        WRONG(d, node ? node : root,
+              "kind is missing: it says what the document describes, such as Peer");
         return NULL;
     }
     for (size_t i = 0; i < kind_count; i++)
         if (strcmp(kinds[i]->name, node->text) == 0)
             return kinds[i];
     const char *nearest = suggest_nearest(node->text, next_kind, NULL);
-    WRONG(d, node, nearest ? "unknown kind \"%.80s\"; did you mean %s?"
-                           : "unknown kind \"%.80s\"; %s lists the kinds that this version knows",
+    WRONG(d, node,
+          nearest ? "unknown kind \"%.80s\"; did you mean %s?"
+                  : "unknown kind \"%.80s\"; %s lists the kinds that this version knows",
           node->text, nearest ? nearest : "`picctl api-resources`");
     return NULL;
 }

@@ -1,5 +1,6 @@
 /*
- * From a document's nodes to a resource: apiVersion, kind, metadata, and the spec by the kind's rows.
+ * From a document's nodes to a resource: apiVersion, kind, metadata, and the spec by the kind's
+ * rows.
  */
 #pragma once
 
@@ -10,8 +11,8 @@
 
 /*
  * Returns the resource (one reference, the caller's), or NULL with every finding in diags. When the
- * document is wrong but says which resource it means, *retid is its id ("Peer/laptop", in `scratch`);
- * else NULL: nobody can know.
+ * document is wrong but says which resource it means, *retid is its id ("Peer/laptop", in
+ * `scratch`); else NULL: nobody can know.
  */
 struct resource *decode_resource(const char *file, const struct document *document,
                                  struct arena *scratch, const char **retid, struct diags *diags);

@@ -29,9 +29,10 @@ const struct node *node_get(const struct node *map, const char *key);
 bool node_is_null(const struct node *node);
 
 struct document {
-    struct node *root;             /* NULL: the document has an error of its own (in the diags) */
-    unsigned line, column;         /* of its first node */
-    unsigned first_line, end_line; /* its lines of the file, separator line included: [first, end) */
+    struct node *root;     /* NULL: the document has an error of its own (in the diags) */
+    unsigned line, column; /* of its first node */
+    unsigned first_line,
+        end_line; /* its lines of the file, separator line included: [first, end) */
     struct document *next;
 };
 
@@ -46,9 +47,9 @@ enum {
 };
 
 /*
- * Reads a file's bytes. Documents with a mistake of their own (a duplicate key, an alias) are listed
- * with root NULL; empty ones are left out. Returns 0, or 1 when the text could not be parsed to its end:
- * then `*ret` has the documents before that place, and what came after is unknown.
+ * Reads a file's bytes. Documents with a mistake of their own (a duplicate key, an alias) are
+ * listed with root NULL; empty ones are left out. Returns 0, or 1 when the text could not be parsed
+ * to its end: then `*ret` has the documents before that place, and what came after is unknown.
  */
 int yaml_read(const char *file, const char *data, size_t len, struct arena *arena,
               struct document **ret, struct diags *diags);

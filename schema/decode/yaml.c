@@ -1,7 +1,7 @@
 /*
  * libyaml's events → nodes. The parser's own recursion-free state machine does the reading; what it
- * lacks is done here: limits (libyaml 0.2.5 has none on depth), duplicate keys, aliases, positions of
- * reader errors.
+ * lacks is done here: limits (libyaml 0.2.5 has none on depth), duplicate keys, aliases, positions
+ * of reader errors.
  */
 #include "schema/decode/node.h"
 
@@ -12,9 +12,9 @@
 #include "schema/base/mem.h"
 
 struct level {
-    struct node *node;       /* the map or list being filled */
-    struct node **tail;      /* where its next child goes */
-    const char *key;         /* in a map: the key that waits for its value */
+    struct node *node;  /* the map or list being filled */
+    struct node **tail; /* where its next child goes */
+    const char *key;    /* in a map: the key that waits for its value */
     unsigned key_line, key_column;
 };
 
@@ -85,19 +85,21 @@ static void report_parser_error(struct reader *r)
                problem, p->problem_offset);
         return;
     }
-    unsigned line = (unsigned)p->problem_mark.line + 1, column = (unsigned)p->problem_mark.column + 1;
+    unsigned line = (unsigned)p->problem_mark.line + 1,
+             column = (unsigned)p->problem_mark.column + 1;
     if (tab_indents(r, line)) {
         report(r, line, 1, "a tab indents this line: YAML allows spaces only");
         return;
     }
     if (p->context && p->context_mark.line + 1 < line)
-        report(r, line, column, "not valid YAML: %s (%s that starts in line %zu)", problem, p->context,
-               p->context_mark.line + 1);
+        report(r, line, column, "not valid YAML: %s (%s that starts in line %zu)", problem,
+               p->context, p->context_mark.line + 1);
     else
         report(r, line, column, "not valid YAML: %s", problem);
 }
 
-/* ---- building ---------------------------------------------------------------------------------------- */
+/* ---- building
+ * ---------------------------------------------------------------------------------------- */
 
 static void find_duplicate(struct reader *r, const struct level *level, const char *key,
                            unsigned line, unsigned column)
@@ -105,8 +107,8 @@ static void find_duplicate(struct reader *r, const struct level *level, const ch
     for (const struct node *n = level->node->first; n; n = n->next) {
         if (strcmp(n->key, key) != 0)
             continue;
-        SPOIL(r, line, column, "the key \"%s\" stands here twice: first in line %u; remove one", key,
-              n->key_line);
+        SPOIL(r, line, column, "the key \"%s\" stands here twice: first in line %u; remove one",
+              key, n->key_line);
         return;
     }
 }
@@ -154,7 +156,8 @@ static int take_scalar(struct reader *r, const yaml_event_t *event)
     unsigned column = (unsigned)event->start_mark.column + 1;
 
     if (len > YAML_SCALAR_MAX) {
-        report(r, line, column, "a text of %zu bytes: at most %d are allowed", len, YAML_SCALAR_MAX);
+        report(r, line, column, "a text of %zu bytes: at most %d are allowed", len,
+               YAML_SCALAR_MAX);
         return -1;
     }
     if (memchr(value, '\0', len)) {
@@ -272,7 +275,8 @@ static int take_event(struct reader *r, const yaml_event_t *event)
     return 0;
 }
 
-/* Documents own the lines up to the next one's first: comments between two belong to the one before. */
+/* Documents own the lines up to the next one's first: comments between two belong to the one
+ * before. */
 static void settle_lines(struct document *first, unsigned total_lines)
 {
     for (struct document *d = first; d; d = d->next)

@@ -14,7 +14,8 @@ enum emit_what {
     EMIT_ALL,     /* defaults as well */
 };
 
-/* {"apiVersion", "kind", "metadata", "spec"}: a new reference. Secrets appear as their file's name. */
+/* {"apiVersion", "kind", "metadata", "spec"}: a new reference. Secrets appear as their file's name.
+ */
 json_t *emit_json(const struct resource *resource, enum emit_what what);
 
 /* One YAML document, without separator. */
@@ -23,7 +24,8 @@ void emit_yaml(const struct resource *resource, enum emit_what what, struct strb
 /* Any JSON value as YAML block text at an indentation; keys keep their order. */
 void emit_yaml_value(const json_t *value, unsigned indent, struct strbuf *out);
 
-/* A text as a YAML scalar: quoted whenever a reader of YAML 1.1 or 1.2 would take it for anything else. */
+/* A text as a YAML scalar: quoted whenever a reader of YAML 1.1 or 1.2 would take it for anything
+ * else. */
 void emit_yaml_text(const char *text, struct strbuf *out);
 
 /* The value of one row as people read it ("10.10.0.34", "[a, b]"). */

@@ -21,8 +21,7 @@ static json_t *list_value(const struct field *field, const struct list *list)
         return strcmp(type->any, "*") == 0 ? json_pack("[s]", type->any) : json_string(type->any);
     json_t *array = json_array();
     for (uint32_t i = 0; i < list->count; i++)
-        json_array_append_new(array,
-                              text_value(field, (const char *)list->items + i * type->size));
+        json_array_append_new(array, text_value(field, (const char *)list->items + i * type->size));
     return array;
 }
 

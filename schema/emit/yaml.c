@@ -19,8 +19,8 @@ static bool is_word(const char *text)
     return false;
 }
 
-/* Numbers, times and sexagesimals of YAML 1.1 all start with a digit, a sign or a dot. Text that does
- * and is more than that (an address with three dots) stays plain. */
+/* Numbers, times and sexagesimals of YAML 1.1 all start with a digit, a sign or a dot. Text that
+ * does and is more than that (an address with three dots) stays plain. */
 static bool looks_numeric(const char *text)
 {
     if (!isdigit((unsigned char)*text) && !strchr("+-.", *text))

@@ -45,7 +45,8 @@ static void check_services(const struct resource *resource, const struct cell_sp
     if (!prefix_contains(&cell->vpn, &cell->services.ip) || cell->services.len <= cell->vpn.len)
         error(diags, resource, CELL_services, "must lie inside network.vpn and be smaller");
     else if (prefix_contains(&cell->services, &own))
-        error(diags, resource, CELL_services, "must not contain the cell's own address, the first of network.vpn");
+        error(diags, resource, CELL_services,
+              "must not contain the cell's own address, the first of network.vpn");
 }
 
 static void check_lan(const struct resource *resource, const struct cell_spec *cell,
@@ -76,7 +77,8 @@ static void check(const struct resource *resource, struct diags *diags)
     if (prefix_overlaps(&cell->containers, &cell->vpn))
         error(diags, resource, CELL_containers, "must not overlap network.vpn");
     if (strcmp(cell->interface, "auto") == 0 || strncmp(cell->interface, "pl-", 3) == 0)
-        error(diags, resource, CELL_interface, "must not be \"auto\" nor start with \"pl-\", the links' names");
+        error(diags, resource, CELL_interface,
+              "must not be \"auto\" nor start with \"pl-\", the links' names");
     check_services(resource, cell, diags);
     check_lan(resource, cell, diags);
     check_ports(resource, cell, diags);

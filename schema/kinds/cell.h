@@ -1,7 +1,8 @@
 /*
  * Cell: a machine.
  *
- * Columns: member, path, type, presence, default, words, low, high, disruption, enforcer, flags, help
+ * Columns: member, path, type, presence, default, words, low, high, disruption, enforcer, flags,
+ * help
  */
 #pragma once
 
@@ -15,7 +16,8 @@ enum cell_log_level { CELL_LOG_ERROR, CELL_LOG_WARNING, CELL_LOG_INFO, CELL_LOG_
     F(domain, "domain", DOMAIN, REQUIRED, NULL, NULL, 0, 0, RELOAD, CONFIGS, FIELD_PLAIN,          \
       "names of this cell live under it, such as alpha.cell")                                      \
     F(vpn, "network.vpn", PREFIX4, REQUIRED, NULL, NULL, 8, 29, RECREATE, WIREGUARD, FIELD_PLAIN,  \
-      "private prefix of the VPN; its first host is the cell, peers and service addresses come out of it") \
+      "private prefix of the VPN; its first host is the cell, peers and service addresses come "   \
+      "out of it")                                                                                 \
     F(vpn6, "network.vpn6", PREFIX6, OPTIONAL, NULL, NULL, 64, 64, RECREATE, WIREGUARD,            \
       FIELD_PLAIN, "the same for IPv6: a unique local /64; `picctl init` writes a random one")     \
     F(services, "network.services", PREFIX4, OPTIONAL, NULL, NULL, 8, 32, RECREATE, FIREWALL,      \
@@ -33,7 +35,8 @@ enum cell_log_level { CELL_LOG_ERROR, CELL_LOG_WARNING, CELL_LOG_INFO, CELL_LOG_
     F(link_ports, "wireguard.linkPorts", RANGE, OPTIONAL, "51821-51899", NULL, 0, 0, NONE, PICD,   \
       FIELD_PLAIN, "UDP ports for links to other cells, one each")                                 \
     F(endpoint, "wireguard.endpoint", ENDPOINT, OPTIONAL, NULL, NULL, 0, 0, NONE, PICD,            \
-      FIELD_PLAIN, "host or host:port under which this cell is reached from outside; goes into client configs") \
+      FIELD_PLAIN,                                                                                 \
+      "host or host:port under which this cell is reached from outside; goes into client configs") \
     F(mtu, "wireguard.mtu", AUTO_INT, OPTIONAL, "auto", NULL, 1280, 9000, RELOAD, WIREGUARD,       \
       FIELD_PLAIN, "MTU of the tunnel; auto: 80 less than the uplink's")                           \
     F(private_key, "wireguard.privateKey", SECRET, OPTIONAL, "wireguard.key", NULL, 0, 0,          \
@@ -46,8 +49,8 @@ enum cell_log_level { CELL_LOG_ERROR, CELL_LOG_WARNING, CELL_LOG_INFO, CELL_LOG_
       FIELD_PLAIN, "host ports (port/tcp or port/udp) that peers with access.host may reach")      \
     F(peer_sync_port, "peerSync.port", PORT, OPTIONAL, "3443", NULL, 0, 0, NONE, PEERSYNC,         \
       FIELD_PLAIN, "TCP port on which linked cells exchange documents")                            \
-    F(identity, "peerSync.identity", PIN, OPTIONAL, NULL, NULL, 0, 0, NONE, PEERSYNC,              \
-      FIELD_PLAIN, "pin of this cell's peer-sync key; checked against the key")                    \
+    F(identity, "peerSync.identity", PIN, OPTIONAL, NULL, NULL, 0, 0, NONE, PEERSYNC, FIELD_PLAIN, \
+      "pin of this cell's peer-sync key; checked against the key")                                 \
     F(api_listen, "api.listen", LISTENS, OPTIONAL, "loopback:3000", NULL, 0, 0, RELOAD, PICD,      \
       FIELD_PLAIN, "where the read-only HTTP endpoint listens besides its unix socket")            \
     F(guard_fraction, "prune.guard.fraction", PERCENT, OPTIONAL, "50%", NULL, 0, 100, NONE, PICD,  \
@@ -55,7 +58,8 @@ enum cell_log_level { CELL_LOG_ERROR, CELL_LOG_WARNING, CELL_LOG_INFO, CELL_LOG_
     F(guard_minimum, "prune.guard.minimum", INT, OPTIONAL, "5", NULL, 0, 1000000, NONE, PICD,      \
       FIELD_PLAIN, "…and also more than this many resources")                                      \
     F(probation, "changes.probation", BOOL, OPTIONAL, "false", NULL, 0, 0, NONE, CONFIGS,          \
-      FIELD_PLAIN, "verify every new revision after convergence, go back if something became unreachable") \
+      FIELD_PLAIN,                                                                                 \
+      "verify every new revision after convergence, go back if something became unreachable")      \
     F(key_type, "authority.keyType", ENUM, OPTIONAL, "ec-p256", "ec-p256|ec-p384", 0, 0, NONE,     \
       CERTIFICATES, FIELD_PLAIN, "key type of the cell's certificate authority")                   \
     F(ca_days, "authority.caDays", INT, OPTIONAL, "3650", NULL, 1, 36500, NONE, CERTIFICATES,      \

@@ -1,7 +1,8 @@
 /*
  * Fields that every kind takes.
  *
- * Columns: member, path, type, presence, default, words, low, high, disruption, enforcer, flags, help
+ * Columns: member, path, type, presence, default, words, low, high, disruption, enforcer, flags,
+ * help
  */
 #pragma once
 
@@ -11,7 +12,8 @@ enum reconcile_mode { RECONCILE_CORRECT, RECONCILE_OBSERVE };
 
 #define COMMON_FIELDS(F)                                                                           \
     F(enabled, "enabled", BOOL, OPTIONAL, "true", NULL, 0, 0, NONE, PICD, FIELD_PLAIN,             \
-      "false: as if the resource were not there, but its addresses, ports, keys and data stay its own") \
+      "false: as if the resource were not there, but its addresses, ports, keys and data stay "    \
+      "its own")                                                                                   \
     F(suspend, "suspend", BOOL, OPTIONAL, "false", NULL, 0, 0, NONE, PICD, FIELD_PLAIN,            \
       "true: keep what is live, change nothing")                                                   \
     F(reconcile, "reconcile", ENUM, OPTIONAL, "correct", "correct|observe", 0, 0, NONE, PICD,      \

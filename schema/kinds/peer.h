@@ -1,7 +1,8 @@
 /*
  * Peer: a device of the owner.
  *
- * Columns: member, path, type, presence, default, words, low, high, disruption, enforcer, flags, help
+ * Columns: member, path, type, presence, default, words, low, high, disruption, enforcer, flags,
+ * help
  */
 #pragma once
 
@@ -36,7 +37,8 @@ enum peer_tunnel { TUNNEL_FULL, TUNNEL_SPLIT };
     F(subnets, "subnets", PREFIXES, OPTIONAL, "", NULL, 0, 0, NONE, ROUTES, FIELD_PLAIN,           \
       "prefixes behind the device")                                                                \
     F(tunnel, "client.tunnel", ENUM, OPTIONAL, NULL, "full|split", 0, 0, NONE, PICD, FIELD_PLAIN,  \
-      "what the client config sends through the tunnel; full if internet, always full with routeVia") \
+      "what the client config sends through the tunnel; full if internet, always full with "       \
+      "routeVia")                                                                                  \
     F(keepalive, "client.keepalive", INT, OPTIONAL, "25", NULL, 0, 65535, NONE, PICD, FIELD_PLAIN, \
       "seconds between the client's keep-alive packets; 0: none")                                  \
     F(client_mtu, "client.mtu", AUTO_INT, OPTIONAL, "auto", NULL, 1280, 9000, NONE, PICD,          \
@@ -57,5 +59,6 @@ _Static_assert((int)PEER_FIELD_COUNT <= (int)FIELDS_MAX, "presence of Peer field
 extern const struct kind kind_peer;
 
 struct resource;
-/* What its client config sends through the tunnel, with the default that depends on other fields. */
+/* What its client config sends through the tunnel, with the default that depends on other fields.
+ */
 enum peer_tunnel peer_tunnel(const struct resource *peer);
