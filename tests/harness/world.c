@@ -224,3 +224,19 @@ uint64_t world_second_pass(struct world *w)
     world_run(w, 60);
     return world_writes(w) - before;
 }
+
+void world_plan(const struct world *w, struct plan *ret)
+{
+    plan_init(ret);
+    for (size_t i = 0; i < reconciler_count; i++) {
+        const struct reconciler *r = reconcilers[i];
+        ERROR_AUTO error = NULL;
+        struct arena arena;
+        void *observed = r->observed_new();
+        arena_init(&arena, 4096);
+        if (r->observe(w->sys, w->model, observed, &error) == 0)
+            r->plan(r->desired(w->model, &(struct keys){0}, &arena), observed, ret);
+        arena_clear(&arena);
+        r->observed_free(observed);
+    }
+}

@@ -49,3 +49,6 @@ extern const char world_cell[];
  */
 char *world_peer(const char *name, unsigned n, const char *extra);
 struct wgkey world_key(unsigned n);
+
+/* The plan from the fake system, freshly read, to the model; nothing is carried out. */
+void world_plan(const struct world *world, struct plan *ret);
