@@ -41,8 +41,7 @@ const char *enforcer_name(enum enforcer enforcer)
     return enforcer_names[enforcer];
 }
 
-/* ---- what is the same for every type
- * ------------------------------------------------------------------ */
+/* ---- what is the same for every type ---- */
 
 static uint64_t hash_item(const struct field *field, const void *item, uint64_t seed)
 {

@@ -10,8 +10,7 @@
 #include "schema/base/mem.h"
 #include "schema/resource.h"
 
-/* ---- reading and writing, one pair a type
- * -------------------------------------------------------- */
+/* ---- reading and writing, one pair a type ---- */
 
 #define PARSE(name)                                                                                \
     static int parse_##name(const struct field *field, const char *text, void *value,              \
@@ -457,8 +456,7 @@ PARSE(listen)
     return parse_text(field, text, value, arena, retwhy);
 }
 
-/* ---- the table
- * -------------------------------------------------------------------------------------- */
+/* ---- the table ---- */
 
 static const struct type types[] = {
 #define ROW(id, shape_, ctype, any_, parser, formatter, name_)                                     \

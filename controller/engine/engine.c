@@ -54,9 +54,7 @@ struct engine {
     struct run *runs;
 };
 
-/* ---- life
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 struct engine *engine_new(struct sys *sys, struct model *model, const struct clock *clock,
                           const struct engine_hooks *hooks)
@@ -112,9 +110,7 @@ void engine_free(struct engine *engine)
     mem_freep(&engine);
 }
 
-/* ---- marks
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- marks ---- */
 
 void engine_mark(struct engine *engine, const char *key)
 {
@@ -136,9 +132,7 @@ void engine_look(struct engine *engine, const char *interface)
     }
 }
 
-/* ---- troubles
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- troubles ---- */
 
 static void forget_trouble(struct run *run, const char *key)
 {
@@ -213,8 +207,7 @@ static void succeed(struct engine *engine, struct run *run)
         engine->hooks.converged(engine->hooks.context);
 }
 
-/* ---- looking and planning
- * --------------------------------------------------------------------------------------- */
+/* ---- looking and planning ---- */
 
 static int look(struct engine *engine, struct run *run, struct error **reterr)
 {
@@ -300,9 +293,7 @@ static void begin(struct engine *engine, struct run *run, bool everything)
         succeed(engine, run);
 }
 
-/* ---- carrying out
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- carrying out ---- */
 
 static bool is_foundation(const struct step *step)
 {
@@ -387,9 +378,7 @@ static void carry_out(struct engine *engine, struct run *run)
         finish(engine, run);
 }
 
-/* ---- turns
- * ---------------------------------------------------------------------------------------------------------
- */
+/* ---- turns ---- */
 
 static bool is_due(const struct engine *engine, const struct run *run, int64_t now)
 {
@@ -451,9 +440,7 @@ bool engine_is_converged(const struct engine *engine)
     return true;
 }
 
-/* ---- telling
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- telling ---- */
 
 const char *engine_trouble(const struct engine *engine, const char *key)
 {

@@ -45,8 +45,7 @@ struct daemon {
     uint64_t failed_runs;
 };
 
-/* ---- what the engine tells
- * ------------------------------------------------------------------------------------------ */
+/* ---- what the engine tells ---- */
 
 static const char verb_signs[] = {[VERB_CREATE] = '+', [VERB_UPDATE] = '~', [VERB_DELETE] = '-'};
 
@@ -93,8 +92,7 @@ static void mark(void *context, const char *key)
     engine_mark(d->engine, key);
 }
 
-/* ---- from files to the model
- * ------------------------------------------------------------------------------------------ */
+/* ---- from files to the model ---- */
 
 static void log_diags(struct daemon *d)
 {
@@ -159,9 +157,7 @@ static void commit(struct daemon *d)
     changes_clear(&changes);
 }
 
-/* ---- the turn
- * -------------------------------------------------------------------------------------------------------------
- */
+/* ---- the turn ---- */
 
 static void tell_ready(struct daemon *d)
 {
@@ -252,9 +248,7 @@ static void daemon_turn(evutil_socket_t fd, short what, void *context)
         arm(d, next);
 }
 
-/* ---- what arrives only marks
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- what arrives only marks ---- */
 
 static void on_inotify(evutil_socket_t fd, short what, void *context)
 {
@@ -340,9 +334,7 @@ static char *control_teardown(void *context)
     return mem_strdup("taking everything of ours away; picd ends when that is done");
 }
 
-/* ---- life
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static int listen_local(struct daemon *d, struct error **reterr)
 {

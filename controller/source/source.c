@@ -70,9 +70,7 @@ static int64_t now_of(const struct source *s)
     return s->clock->monotonic(s->clock->context);
 }
 
-/* ---- life
- * -----------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 struct source *source_new(const char *directory, const struct clock *clock)
 {
@@ -108,9 +106,7 @@ void source_free(struct source *s)
     mem_freep(&s);
 }
 
-/* ---- watches
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- watches ---- */
 
 static bool add_watch(struct source *s, const char *full, const char *path, uint32_t mask)
 {
@@ -156,9 +152,7 @@ static bool watch_tree(struct source *s, const struct tree *tree)
     return added;
 }
 
-/* ---- marks
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- marks ---- */
 
 static void ask_rescan(struct source *s, int64_t due)
 {
@@ -252,9 +246,7 @@ void source_read(struct source *s)
     }
 }
 
-/* ---- reading
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 /*
  * Is somebody writing it? A read lease is refused while the file is open for writing (fcntl(2)).
@@ -340,9 +332,7 @@ static bool still_open(struct source *s, struct pending *p, int64_t now)
     return true;
 }
 
-/* ---- the whole tree
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- the whole tree ---- */
 
 static void set_problem(struct source *s, const char *problem)
 {
@@ -417,9 +407,7 @@ static void rescan(struct source *s, const struct store *store)
     s->tree.count = s->tree.capacity = 0;
 }
 
-/* ---- turns
- * --------------------------------------------------------------------------------------------------------
- */
+/* ---- turns ---- */
 
 /* Those that are due, in the order of their paths. */
 static struct pending **take_due(struct source *s, int64_t now, size_t *retcount)
@@ -502,9 +490,7 @@ bool source_turn(struct source *s, struct store *store, int64_t *retnext)
     return changed;
 }
 
-/* ---- telling
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- telling ---- */
 
 int source_fd(const struct source *s)
 {

@@ -128,8 +128,7 @@ void allocations_follow(struct allocations *a, const struct model *model)
     drop_departed(a, model);
 }
 
-/* ---- the file
- * --------------------------------------------------------------------------------------------- */
+/* ---- the file ---- */
 
 static void take_peer(struct allocations *a, const char *name, const json_t *value)
 {

@@ -29,9 +29,7 @@ void identity_clear(struct identity *identity)
     mem_freep(&identity->lost);
 }
 
-/* ---- the id
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- the id ---- */
 
 static bool id_valid(const char *text, size_t len)
 {
@@ -86,9 +84,7 @@ static int find_id(struct finder *f, struct error **reterr)
                         : 0;
 }
 
-/* ---- the key
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- the key ---- */
 
 static bool written_key(const struct finder *f, const struct wgkey **ret)
 {

@@ -43,9 +43,7 @@ static char *record_directory(const char *state)
     return io_join(state, "good");
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 static void load_one(struct store *store, const char *directory, const char *name,
                      struct diags *problems)
@@ -81,9 +79,7 @@ void record_load(struct store *store, const char *state, struct diags *problems)
         closedir(dir);
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 static void add_document(struct strbuf *out, const char *data, size_t len, unsigned first,
                          unsigned end)

@@ -10,8 +10,7 @@ enum {
     HANDSHAKE_RECENT = 180
 }; /* WireGuard makes new keys after two minutes, drops them after three */
 
-/* ---- when they changed
- * -------------------------------------------------------------------------------------------- */
+/* ---- when they changed ---- */
 
 struct transition {
     int64_t since; /* seconds since 1970 */
@@ -57,9 +56,7 @@ static int64_t since(const struct view *view, const char *id, const struct condi
     return t->since;
 }
 
-/* ---- what they are
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- what they are ---- */
 
 static void add(struct conditions *c, const char *type, bool status, const char *reason,
                 char *message)
@@ -232,8 +229,7 @@ json_t *conditions_json(const struct view *view, const struct object *object,
     return list;
 }
 
-/* ---- the cell as a whole
- * -------------------------------------------------------------------------------------------- */
+/* ---- the cell as a whole ---- */
 
 static void problem(json_t *list, const char *what)
 {

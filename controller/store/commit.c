@@ -38,8 +38,7 @@ static bool file_hides(const struct store *store, const char *path)
     return false;
 }
 
-/* ---- which document counts
- * ---------------------------------------------------------------------------------- */
+/* ---- which document counts ---- */
 
 /* The file that the version in force came from goes before others, then the lower file name. */
 static bool is_better(const struct store *store, const struct inner *inner,
@@ -89,8 +88,7 @@ static char *first_error(const struct inner *inner)
     return mem_printf("%s is wrong; `picctl validate` says where", manifest->path);
 }
 
-/* ---- bringing into force
- * --------------------------------------------------------------------------------------- */
+/* ---- bringing into force ---- */
 
 static void emit(struct commit *c, struct inner *inner, struct resource *before)
 {
@@ -237,9 +235,7 @@ static void keep_stale(struct commit *c, struct inner *inner, char *message)
         emit(c, inner, inner->object.force);
 }
 
-/* ---- removing
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- removing ---- */
 
 static bool guard_holds(const struct store *store, size_t removals, size_t total, bool cell_goes)
 {
@@ -301,8 +297,7 @@ static void remove_or_hold(struct commit *c, struct inner **gone, size_t count)
     }
 }
 
-/* ---- the Cell itself
- * ------------------------------------------------------------------------------------------ */
+/* ---- the Cell itself ---- */
 
 /* A Cell that would throw out more peers than the guard allows does not come into force. */
 static char *throws_out(const struct store *store, const struct resource *next)
@@ -364,9 +359,7 @@ static void commit_cell(struct commit *c)
         store_touch(c->store, entry->value);
 }
 
-/* ---- all of it
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- all of it ---- */
 
 static int in_force_first(const void *a, const void *b)
 {

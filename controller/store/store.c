@@ -56,8 +56,7 @@ void store_free(struct store *store)
     mem_freep(&store);
 }
 
-/* ---- objects
- * ---------------------------------------------------------------------------------------------- */
+/* ---- objects ---- */
 
 struct inner *store_inner(struct store *store, const char *id)
 {
@@ -116,9 +115,7 @@ static void drop_candidates(struct store *store, const struct store_file *file)
     }
 }
 
-/* ---- files
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- files ---- */
 
 /* What is in force from a file although no document of it says so any more (an unreadable rest
  * shielded it) has to be looked at when the file changes. */
@@ -220,9 +217,7 @@ void store_set_own_key(struct store *store, const struct wgkey *key)
         store_touch(store, entry->value);
 }
 
-/* ---- looking
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- looking ---- */
 
 const struct resource *store_cell(const struct store *store)
 {

@@ -19,7 +19,7 @@ bool uapi_removes_allowed(const struct sys_wg_peer_change *peers, size_t count)
     return false;
 }
 
-/* ---- lines ----------------------------------------------------------------------------------- */
+/* ---- lines ---- */
 
 static void put_key(struct strbuf *out, const char *name, const struct wgkey *key)
 {

@@ -51,9 +51,7 @@ uint64_t wg_preshared_hash(const struct wgkey *key)
     return wgkey_is_zero(key) ? 0 : hash_bytes(key, WGKEY_LEN, 1) | 1;
 }
 
-/* ---- peers
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- peers ---- */
 
 static int by_prefix(const void *a, const void *b)
 {
@@ -133,8 +131,7 @@ static void forget_unseen(struct wg_observed *o)
     mem_freep(&gone);
 }
 
-/* ---- the link
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the link ---- */
 
 /* Whose is a link of this name? By group, which it has from birth, or by alias. An alias of another
  * cell says no; any other alias is somebody's scribble on our link. */
@@ -224,8 +221,7 @@ int wg_observe(struct sys *sys, const struct model *model, void *observed, struc
     return result < 0 ? result : 0;
 }
 
-/* ---- what was acknowledged
- * ----------------------------------------------------------------------------------- */
+/* ---- what was acknowledged ---- */
 
 static size_t index_of(const struct wg_seen_peer *peer, const struct prefix *prefix)
 {

@@ -39,8 +39,7 @@ static void add_cell_step(struct planner *p, enum verb verb, enum disruption dis
              p->model->cell.spec->interface);
 }
 
-/* ---- the interface
- * ------------------------------------------------------------------------------------------ */
+/* ---- the interface ---- */
 
 static void plan_delete(struct planner *p, const char *interface, int index)
 {
@@ -124,9 +123,7 @@ static void plan_link(struct planner *p)
     action_new(p, WG_ACTION_LINK)->link = change;
 }
 
-/* ---- addresses
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- addresses ---- */
 
 struct wanted_addresses {
     struct prefix list[2];
@@ -184,9 +181,7 @@ static void plan_addresses(struct planner *p)
             plan_address(p, VERB_DELETE, &seen->list[i].prefix);
 }
 
-/* ---- peers
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- peers ---- */
 
 static bool allows(const struct wg_seen_peer *seen, const struct prefix *prefix)
 {

@@ -11,8 +11,7 @@
 
 extern const struct reconciler reconciler_wireguard;
 
-/* ---- desired (desired.c)
- * ---------------------------------------------------------------------------- */
+/* ---- desired (desired.c) ---- */
 
 struct wg_desired_peer {
     struct wgkey key;
@@ -34,8 +33,7 @@ const void *wg_desired(const struct model *model, const struct keys *keys, struc
 /* The text of our ifalias: "pic:<cell id>". */
 void wg_alias(const struct model *model, char buf[static 64]);
 
-/* ---- observed (observe.c)
- * ----------------------------------------------------------------------------- */
+/* ---- observed (observe.c) ---- */
 
 struct wg_seen_peer {
     struct wgkey key;
@@ -69,8 +67,7 @@ int wg_observe(struct sys *sys, const struct model *model, void *observed, struc
 void wg_learn(void *observed, const struct plan *plan, size_t from, size_t to);
 uint64_t wg_preshared_hash(const struct wgkey *key);
 
-/* ---- plan and apply
- * ------------------------------------------------------------------------------------- */
+/* ---- plan and apply ---- */
 
 enum wg_action_type {
     WG_ACTION_CREATE, /* the interface with what serves it */

@@ -34,8 +34,7 @@ static void report(struct decoder *d, enum severity severity, unsigned line, uns
 
 #define WRONG(d, node, ...) report(d, SEVERITY_ERROR, (node)->line, (node)->column, __VA_ARGS__)
 
-/* ---- one value
- * -------------------------------------------------------------------------------------- */
+/* ---- one value ---- */
 
 static bool shape_fits(struct decoder *d, const struct field *field, const struct type *type,
                        const struct node *node)
@@ -143,8 +142,7 @@ static void decode_field(struct decoder *d, size_t row, const struct node *node)
         parse_scalar(d, field, node, value);
 }
 
-/* ---- the spec: keys against rows
- * -------------------------------------------------------------------- */
+/* ---- the spec: keys against rows ---- */
 
 struct scope {
     const struct kind *kind;
@@ -243,8 +241,7 @@ static void decode_spec(struct decoder *d, const struct document *document, cons
     }
 }
 
-/* ---- what stands around the spec
- * ------------------------------------------------------------------------ */
+/* ---- what stands around the spec ---- */
 
 static struct label *decode_labels(struct decoder *d, const struct node *map, const char *what,
                                    uint32_t *count)

@@ -98,8 +98,7 @@ static void report_parser_error(struct reader *r)
         report(r, line, column, "not valid YAML: %s", problem);
 }
 
-/* ---- building
- * ---------------------------------------------------------------------------------------- */
+/* ---- building ---- */
 
 static void find_duplicate(struct reader *r, const struct level *level, const char *key,
                            unsigned line, unsigned column)

@@ -1,0 +1,205 @@
+#include "reconcilers/model/inside.h"
+
+#include <string.h>
+
+#include "reconcilers/model/allocate.h"
+#include "schema/base/error.h"
+#include "schema/base/mem.h"
+#include "schema/types.h"
+
+enum { MTU_DEFAULT = 1420, MTU_OVERHEAD = 80, MTU_LEAST = 1280 };
+
+/* Takes an entry out of an index, but only if it is this peer's: another may have taken the place.
+ */
+static void unindex(struct map *map, const void *key, size_t len, const struct model_peer *peer)
+{
+    if (map_get(map, key, len) == peer)
+        map_remove(map, key, len);
+}
+
+void resolve_drop_prefixes(struct model *model, struct model_peer *peer)
+{
+    for (size_t i = 0; i < peer->allowed_count; i++)
+        unindex(&model->by_prefix, &peer->allowed[i], sizeof(struct prefix), peer);
+    mem_freep(&peer->allowed);
+    peer->allowed_count = 0;
+}
+
+static void take_prefixes(struct model *model, struct model_peer *peer)
+{
+    const struct peer_spec *spec = peer->resource->spec;
+    size_t most = 2 + spec->subnets.count;
+
+    if (peer->off != PEER_ON)
+        return;
+    peer->allowed = mem_alloc(most * sizeof(*peer->allowed));
+    peer->allowed[peer->allowed_count++] = prefix_of_host(&peer->address);
+    if (peer->address6.family)
+        peer->allowed[peer->allowed_count++] = prefix_of_host(&peer->address6);
+    for (uint32_t i = 0; i < spec->subnets.count; i++)
+        peer->allowed[peer->allowed_count++] = list_prefixes(&spec->subnets)[i];
+    for (size_t i = 0; i < peer->allowed_count; i++)
+        map_put(&model->by_prefix, &peer->allowed[i], sizeof(struct prefix), peer);
+}
+
+void resolve_drop_address(struct model *model, struct model_peer *peer)
+{
+    unindex(&model->used, &peer->address, sizeof(peer->address), peer);
+}
+
+static void give_address(const struct update *u, struct model_peer *peer)
+{
+    struct model *model = u->model;
+    const struct peer_spec *spec = peer->resource->spec;
+
+    peer->address_given = !spec->address.family;
+    if (spec->address.family) {
+        struct model_peer *holder = map_get(&model->used, &spec->address, sizeof(spec->address));
+        peer->address = spec->address;
+        map_put(&model->used, &peer->address, sizeof(peer->address), peer);
+        /* What a person wrote goes before what was given: the holder gets another one. */
+        if (holder && holder != peer && holder->address_given) {
+            resolve_drop_prefixes(model, holder);
+            give_address(u, holder);
+            take_prefixes(model, holder);
+            model_mark_peer(u, &holder->public_key);
+        }
+        return;
+    }
+    struct ip remembered = {0};
+    u->inputs->remembered(u->inputs->context, peer->resource->name, &peer->public_key, &remembered);
+    peer->address = allocate_address(model, peer->resource->name, &remembered);
+    if (peer->address.family)
+        map_put(&model->used, &peer->address, sizeof(peer->address), peer);
+}
+
+static void give_address6(const struct model *model, struct model_peer *peer)
+{
+    const struct peer_spec *spec = peer->resource->spec;
+    const struct cell_spec *cell = model->cell.spec;
+
+    if (spec->address6.family)
+        peer->address6 = spec->address6;
+    else if (cell->vpn6.ip.family && peer->address.family)
+        peer->address6 = prefix_host(&cell->vpn6, prefix_host_number(&cell->vpn, &peer->address));
+}
+
+static bool is_unconfined(const struct model *model, const struct resource *resource)
+{
+    uint64_t rows = model_not_enforced(model, resource);
+    for (size_t i = 0; rows && i < resource->kind->field_count; i++)
+        if ((rows >> i & 1) && (resource->kind->fields[i].flags & FIELD_CONFINES))
+            return true;
+    return false;
+}
+
+bool resolve_has_expired(const struct update *u, const struct resource *resource)
+{
+    const struct peer_spec *spec = resource->spec;
+    if (!resource_has(resource, PEER_expires))
+        return false;
+    if (spec->expires > u->inputs->now &&
+        (!u->model->next_expiry || spec->expires < u->model->next_expiry))
+        u->model->next_expiry = spec->expires;
+    return u->inputs->clock_trusted && u->inputs->now >= spec->expires;
+}
+
+static bool read_preshared_key(const struct update *u, struct model_peer *peer)
+{
+    const struct peer_spec *spec = peer->resource->spec;
+    if (!spec->preshared_key)
+        return true;
+    peer->preshared_key = mem_alloc(sizeof(*peer->preshared_key));
+    if (u->inputs->secret_key(u->inputs->context, spec->preshared_key, peer->preshared_key,
+                              &peer->off_error) == 0)
+        return true;
+    mem_freep(&peer->preshared_key);
+    return false;
+}
+
+static enum model_off decide_off(const struct update *u, struct model_peer *peer)
+{
+    const struct peer_spec *spec = peer->resource->spec;
+    if (!spec->enabled)
+        return PEER_DISABLED;
+    if (resolve_has_expired(u, peer->resource))
+        return PEER_EXPIRED;
+    if (is_unconfined(u->model, peer->resource))
+        return PEER_UNCONFINED;
+    if (!read_preshared_key(u, peer))
+        return PEER_NO_SECRET;
+    return peer->address.family ? PEER_ON : PEER_NO_ADDRESS;
+}
+
+void resolve_peer(const struct update *u, struct model_peer *peer)
+{
+    give_address(u, peer);
+    give_address6(u->model, peer);
+    peer->off = decide_off(u, peer);
+    take_prefixes(u->model, peer);
+    model_mark_peer(u, &peer->public_key);
+}
+
+static uint32_t resolve_mtu(const struct cell_spec *cell, uint32_t uplink)
+{
+    if (cell->mtu)
+        return cell->mtu;
+    if (!uplink)
+        return MTU_DEFAULT;
+    return uplink >= MTU_LEAST + MTU_OVERHEAD ? uplink - MTU_OVERHEAD : MTU_LEAST;
+}
+
+void resolve_cell(const struct update *u)
+{
+    struct model_cell *cell = &u->model->cell;
+    if (!cell->resource)
+        return;
+    cell->spec = cell->resource->spec;
+    memcpy(cell->id, u->inputs->cell_id, strnlen(u->inputs->cell_id, sizeof(cell->id) - 1) + 1);
+    cell->private_key = u->inputs->private_key;
+    wgkey_public(&cell->private_key, &cell->public_key);
+    cell->address = cell_address(cell->spec);
+    cell->address6 = cell_address6(cell->spec);
+    cell->mtu = resolve_mtu(cell->spec, u->inputs->uplink_mtu);
+    u->dirty(u->context, MODEL_KEY_CELL);
+}
+
+static int peer_order(const void *a, const void *b)
+{
+    const struct model_peer *x = a, *y = b;
+    return strcmp(x->resource->name, y->resource->name);
+}
+
+int resolve_wants_address(const struct resource *resource)
+{
+    const struct peer_spec *spec = resource->spec;
+    return spec->address.family == 0;
+}
+
+/* Written addresses first, then the others by name: the result depends on no order of files. */
+void resolve_all(const struct update *u)
+{
+    struct model *model = u->model;
+    struct model_peer **list = (struct model_peer **)map_sorted(&model->peers, peer_order);
+    size_t count = model->peers.count;
+
+    model->next_expiry = 0;
+    map_clear(&model->used);
+    map_clear(&model->by_prefix);
+    for (size_t i = 0; i < count; i++) {
+        struct model_peer *peer = list[i];
+        mem_freep(&peer->allowed);
+        peer->allowed_count = 0;
+        peer->address = peer->address6 = (struct ip){0};
+        error_free(peer->off_error);
+        peer->off_error = NULL;
+        if (peer->preshared_key)
+            wgkey_wipe(peer->preshared_key);
+        mem_freep(&peer->preshared_key);
+    }
+    for (int given = 0; model->cell.resource && given < 2; given++)
+        for (size_t i = 0; i < count; i++)
+            if (resolve_wants_address(list[i]->resource) == given)
+                resolve_peer(u, list[i]);
+    mem_freep(&list);
+}
