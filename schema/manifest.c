@@ -1,5 +1,6 @@
 #include "schema/manifest.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "schema/base/mem.h"
@@ -12,7 +13,7 @@ static void add_entry(struct manifest *m, const struct document *document, const
 {
     m->entries = mem_grow(m->entries, m->count, &m->capacity, sizeof(*m->entries));
     m->entries[m->count++] = (struct manifest_entry){
-        .id = mem_strdup(id),
+        .id = resource ? resource->id : mem_strdup(id),
         .resource = resource,
         .first_line = document->first_line,
         .end_line = document->end_line,
@@ -49,7 +50,8 @@ void manifest_free(struct manifest *m)
     if (!m)
         return;
     for (size_t i = 0; i < m->count; i++) {
-        mem_freep(&m->entries[i].id);
+        if (!m->entries[i].resource)
+            free((char *)(uintptr_t)m->entries[i].id);
         resource_unref(m->entries[i].resource);
     }
     mem_freep(&m->entries);

@@ -6,7 +6,7 @@
 #include "schema/resource.h"
 
 struct manifest_entry {
-    char *id;                  /* which resource the document means; NULL: it cannot be known */
+    const char *id;            /* which resource the document means; NULL: it cannot be known */
     struct resource *resource; /* NULL: the document has an error */
     unsigned first_line, end_line;
 };

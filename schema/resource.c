@@ -54,8 +54,9 @@ uint64_t resource_changed(const struct resource *a, const struct resource *b)
 struct place resource_field_place(const struct resource *resource, unsigned row)
 {
     struct place place = resource->place;
-    uint32_t at = resource->field_place ? resource->field_place[row] : 0;
-    if (at) {
+    if (resource_has(resource, row)) {
+        uint64_t before = resource->present & ((UINT64_C(1) << row) - 1);
+        uint32_t at = resource->field_place[__builtin_popcountll(before)];
         place.line = at >> 8;
         place.column = at & 0xff;
     }

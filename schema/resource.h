@@ -46,7 +46,7 @@ struct resource {
 
     struct place place;            /* of its document's first line of content */
     unsigned first_line, end_line; /* its document's lines in the file: [first, end) */
-    uint32_t *field_place;         /* by row: line << 8 | column; 0: not written */
+    uint32_t *field_place; /* line << 8 | column of each written row, in the order of rows */
 
     uint64_t present; /* bit = row: written in the manifest */
     uint64_t hash;    /* over all that it says; defaults written out or not are the same */

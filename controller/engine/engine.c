@@ -73,16 +73,16 @@ struct engine *engine_new(struct sys *sys, struct model *model, const struct clo
     return engine;
 }
 
-static void clear_troubles(struct run *run)
+static void clear_troubles(struct map *troubles)
 {
     size_t at = 0;
     struct map_entry *entry;
-    while ((entry = map_next(&run->troubles, &at))) {
+    while ((entry = map_next(troubles, &at))) {
         struct trouble *trouble = entry->value;
         free(trouble->message);
         free(trouble);
     }
-    map_clear(&run->troubles);
+    map_clear(troubles);
 }
 
 static void drop_plan(struct run *run)
@@ -102,7 +102,7 @@ void engine_free(struct engine *engine)
         struct run *run = &engine->runs[i];
         drop_plan(run);
         queue_clear(&run->queue);
-        clear_troubles(run);
+        clear_troubles(&run->troubles);
         error_free(run->error);
         run->reconciler->observed_free(run->observed);
     }
@@ -248,7 +248,7 @@ static const char *withheld_by(const struct model *model, const struct step *ste
     if (strncmp(step->key, MODEL_KEY_PEER, sizeof(MODEL_KEY_PEER) - 1) == 0 &&
         wgkey_parse(step->key + sizeof(MODEL_KEY_PEER) - 1, &key) == 0) {
         const struct model_peer *peer = model_peer_by_key(model, &key);
-        spec = peer ? peer->resource->spec : NULL;
+        spec = peer ? peer->resource->spec : cell;
     }
     if (spec && spec->suspend)
         return "suspended: a change waits";
@@ -257,7 +257,8 @@ static const char *withheld_by(const struct model *model, const struct step *ste
     return NULL;
 }
 
-static void withhold(struct engine *engine, struct run *run)
+/* What is withheld for the same reason as in `former` has been told. */
+static void withhold(struct engine *engine, struct run *run, const struct map *former)
 {
     struct plan *plan = &run->plan;
     size_t kept = 0;
@@ -268,7 +269,7 @@ static void withhold(struct engine *engine, struct run *run)
             plan->steps[kept++] = step;
             continue;
         }
-        const struct trouble *known = map_get_text(&run->troubles, step.key);
+        const struct trouble *known = map_get_text(former, step.key);
         if (!known || strcmp(known->message, why) != 0)
             tell_step(engine, run, &step, NULL, true);
         note_trouble(run, step.key, why);
@@ -283,11 +284,15 @@ static void begin(struct engine *engine, struct run *run, bool everything)
     run->everything = everything;
     struct keys keys = {(const char *const *)run->keys, run->key_count};
     make_plan(engine, run, everything ? &(struct keys){0} : &keys, &run->plan);
-    if (everything)
-        clear_troubles(run);
+    struct map former = MAP_INIT;
+    if (everything) {
+        former = run->troubles;
+        run->troubles = MAP_INIT;
+    }
     for (size_t i = 0; !everything && i < run->key_count; i++)
         forget_trouble(run, run->keys[i]);
-    withhold(engine, run);
+    withhold(engine, run, &former);
+    clear_troubles(&former);
     run->at = 0;
     if (run->plan.count == 0)
         succeed(engine, run);

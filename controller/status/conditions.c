@@ -260,7 +260,7 @@ static void add_peers(const struct view *view, json_t *list)
         const struct model_peer *peer = entry->value;
         char *message;
         bool meant = peer->off == PEER_DISABLED || peer->off == PEER_EXPIRED;
-        if (meant || (peer->off == PEER_ON && peer->applied))
+        if (meant)
             continue;
         const char *obstacle = view->model->hold ? NULL : peer_obstacle(view, peer, &message);
         if (!obstacle)

@@ -100,8 +100,7 @@ static void emit(struct commit *c, struct inner *inner, struct resource *before)
         changes_add(c->changes, before, o->force, applied);
 }
 
-static void put_in_force(struct commit *c, struct inner *inner, struct resource *next,
-                         const char *source)
+static void put_in_force(struct commit *c, struct inner *inner, struct resource *next)
 {
     struct object *o = &inner->object;
     struct resource *before = o->force;
@@ -109,10 +108,7 @@ static void put_in_force(struct commit *c, struct inner *inner, struct resource 
     o->force = next ? resource_ref(next) : NULL;
     o->generation += next != NULL;
     o->recorded = false;
-    if (source != o->source) {
-        mem_freep(&o->source);
-        o->source = mem_strdup(next ? source : NULL);
-    }
+    o->source = next ? next->place.file : NULL;
     emit(c, inner, before);
     resource_unref(before);
 }
@@ -130,8 +126,7 @@ static void refresh(struct commit *c, struct inner *inner)
         resource_unref(o->force);
         o->force = resource_ref(w->entry->resource);
         claims_take(&c->store->claims, o->force);
-        mem_freep(&o->source);
-        o->source = mem_strdup(w->file->manifest->path);
+        o->source = o->force->place.file;
     }
     if (c->first)
         emit(c, inner, o->force);
@@ -196,7 +191,7 @@ static void fall_back(struct commit *c, struct inner *inner)
         return;
     char *why = objection(c, inner, o->force, &state);
     if (why) {
-        put_in_force(c, inner, NULL, NULL);
+        put_in_force(c, inner, NULL);
         mem_freep(&why);
         return;
     }
@@ -224,7 +219,7 @@ static void try_next(struct commit *c, struct inner *inner)
         refresh(c, inner);
         return;
     }
-    put_in_force(c, inner, next, inner->winner->file->manifest->path);
+    put_in_force(c, inner, next);
 }
 
 static void keep_stale(struct commit *c, struct inner *inner, char *message)
@@ -292,7 +287,7 @@ static void remove_or_hold(struct commit *c, struct inner **gone, size_t count)
         claims_release(&store->claims, inner->object.force);
         set_state(inner, OBJECT_IN_FORCE, NULL);
         wait_for_others(store, inner, false);
-        put_in_force(c, inner, NULL, NULL);
+        put_in_force(c, inner, NULL);
         inner->released = false;
     }
 }

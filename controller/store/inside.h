@@ -20,7 +20,7 @@ struct candidate {
 struct inner {
     struct object object; /* first: the public part */
     struct candidate *candidates;
-    size_t candidate_count, candidate_capacity;
+    size_t candidate_count;
     const struct candidate *winner; /* as decided by the last commit; NULL: none */
     struct diags *findings;         /* of the checks across resources; NULL: none */
     bool touched;                   /* stands in store.touched */

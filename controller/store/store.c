@@ -17,7 +17,6 @@ void inner_free(struct inner *inner)
 {
     resource_unref(inner->object.force);
     mem_freep(&inner->object.id);
-    mem_freep(&inner->object.source);
     mem_freep(&inner->object.message);
     mem_freep(&inner->candidates);
     if (inner->findings)
@@ -90,8 +89,9 @@ static void add_candidate(struct store *store, struct store_file *file,
     if (!entry->id)
         return;
     struct inner *inner = store_inner(store, entry->id);
-    inner->candidates = mem_grow(inner->candidates, inner->candidate_count,
-                                 &inner->candidate_capacity, sizeof(*inner->candidates));
+    /* Nearly always one: exact, not doubled. */
+    inner->candidates =
+        mem_resize(inner->candidates, (inner->candidate_count + 1) * sizeof(*inner->candidates));
     inner->candidates[inner->candidate_count++] = (struct candidate){file, entry};
     store->scopes_changed |= means_cell(entry->id);
     store_touch(store, inner);
@@ -172,7 +172,7 @@ void store_record(struct store *store, struct manifest *manifest)
         if (inner->object.force || claims_conflict(&store->claims, resource, what))
             continue;
         inner->object.force = resource_ref(resource);
-        inner->object.source = mem_strdup(manifest->path);
+        inner->object.source = inner->object.force->place.file;
         inner->object.generation = 1;
         inner->object.recorded = true;
         claims_take(&store->claims, resource);

@@ -30,7 +30,7 @@ enum object_state {
 struct object {
     char *id;
     struct resource *force; /* NULL: not in force */
-    char *source;           /* the file that `force` came from */
+    const char *source;     /* the file that `force` came from; NULL without it */
     enum object_state state;
     char *message;       /* why the state is what it is, in words; NULL when all is well */
     uint64_t generation; /* counts versions in force, from 1 */

@@ -1,136 +1,127 @@
 #include "schema/check/claims.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "schema/base/mem.h"
 #include "schema/kinds/peer.h"
 #include "schema/types.h"
 
-/* A claim is bytes: what it is, then the value. */
+/* One claim: the map that it belongs to, the key, and how to say it. */
 struct claim {
-    const struct resource *holder;
-    uint8_t len;
-    char bytes[40];
+    struct map *map;
+    const void *key;
+    size_t key_len;
+    const struct field *field;
+    const void *value; /* as the field's type formats it; NULL: not to be said */
 };
 
-typedef bool visit_fn(const struct claim *claim, const char *what, const struct field *field,
-                      const void *value, void *context);
+typedef bool visit_fn(const struct resource *resource, const struct claim *claim, void *context);
 
-static struct claim claim_of(const struct resource *holder, char tag, const void *value, size_t len)
+static struct claim claim_address(struct claims *claims, const struct resource *resource,
+                                  enum peer_field row, const struct ip *ip)
 {
-    struct claim claim = {.holder = holder, .len = (uint8_t)(len + 1)};
-    claim.bytes[0] = tag;
-    memcpy(claim.bytes + 1, value, len);
-    return claim;
+    return (struct claim){&claims->hosts, ip, sizeof(*ip), &resource->kind->fields[row], ip};
 }
 
+static struct claim claim_subnet(struct claims *claims, const struct resource *resource,
+                                 const struct prefix *subnet)
+{
+    bool host = subnet->len == ip_bits(&subnet->ip);
+    struct claim claim = {&claims->subnets, subnet, sizeof(*subnet),
+                          &resource->kind->fields[PEER_subnets], subnet};
+    if (host) {
+        claim.map = &claims->hosts;
+        claim.key_len = sizeof(subnet->ip); /* the address is the prefix's first member */
+    }
+    return claim;
+}
+_Static_assert(offsetof(struct prefix, ip) == 0, "a prefix starts with its address");
+
 /* Calls visit() for each claim until it returns true. */
-static bool each_claim(const struct resource *resource, visit_fn *visit, void *context)
+static void each_claim(struct claims *claims, const struct resource *resource, visit_fn *visit,
+                       void *context)
 {
     if (resource->kind != &kind_peer)
-        return false;
+        return;
     const struct peer_spec *peer = resource->spec;
-    const struct field *fields = resource->kind->fields;
+    struct claim claim = {&claims->keys, &peer->public_key, WGKEY_LEN,
+                          &resource->kind->fields[PEER_public_key], NULL};
 
-    struct claim claim = claim_of(resource, 'k', &peer->public_key, WGKEY_LEN);
-    if (visit(&claim, "publicKey", NULL, NULL, context))
-        return true;
-    const struct {
-        const struct ip *ip;
-        enum peer_field row;
-    } addresses[] = {{&peer->address, PEER_address}, {&peer->address6, PEER_address6}};
-    for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
-        if (!addresses[i].ip->family)
-            continue;
-        struct prefix host = prefix_of_host(addresses[i].ip);
-        claim = claim_of(resource, 'p', &host, sizeof(host));
-        const struct field *field = &fields[addresses[i].row];
-        if (visit(&claim, field->path, field, addresses[i].ip, context))
-            return true;
-    }
+    if (visit(resource, &claim, context))
+        return;
+    claim = claim_address(claims, resource, PEER_address, &peer->address);
+    if (peer->address.family && visit(resource, &claim, context))
+        return;
+    claim = claim_address(claims, resource, PEER_address6, &peer->address6);
+    if (peer->address6.family && visit(resource, &claim, context))
+        return;
     for (uint32_t i = 0; i < peer->subnets.count; i++) {
-        const struct prefix *subnet = &list_prefixes(&peer->subnets)[i];
-        claim = claim_of(resource, 'p', subnet, sizeof(*subnet));
-        if (visit(&claim, "subnet", &fields[PEER_subnets], subnet, context))
-            return true;
+        claim = claim_subnet(claims, resource, &list_prefixes(&peer->subnets)[i]);
+        if (visit(resource, &claim, context))
+            return;
     }
-    return false;
 }
 
 struct search {
-    const struct claims *claims;
     const struct resource *found;
     char *buf;
 };
 
-static bool find_other(const struct claim *claim, const char *what, const struct field *field,
-                       const void *value, void *context)
+static bool find_other(const struct resource *resource, const struct claim *claim, void *context)
 {
     struct search *search = context;
-    const struct claim *held = map_get(&search->claims->held, claim->bytes, claim->len);
+    const struct resource *holder = map_get(claim->map, claim->key, claim->key_len);
 
-    if (!held || held->holder == claim->holder)
+    if (!holder || holder == resource)
         return false;
     STRBUF_AUTO text = STRBUF_INIT;
-    strbuf_puts(&text, what);
-    if (field) {
+    strbuf_puts(&text, claim->field->path);
+    if (claim->value) {
         strbuf_putc(&text, ' ');
-        type_of(field->type)->format(field, value, &text);
+        type_of(claim->field->type)->format(claim->field, claim->value, &text);
     }
     snprintf(search->buf, 96, "%s", text.text);
-    search->found = held->holder;
+    search->found = holder;
     return true;
 }
 
 const struct resource *claims_conflict(const struct claims *claims, const struct resource *resource,
                                        char buf[static 96])
 {
-    struct search search = {.claims = claims, .buf = buf};
-    each_claim(resource, find_other, &search);
+    struct search search = {.buf = buf};
+    each_claim((struct claims *)(uintptr_t)claims, resource, find_other, &search);
     return search.found;
 }
 
-static bool take(const struct claim *claim, const char *what, const struct field *field,
-                 const void *value, void *context)
+static bool take(const struct resource *resource, const struct claim *claim, void *context)
 {
-    struct claims *claims = context;
-    (void)what, (void)field, (void)value;
-    if (map_get(&claims->held, claim->bytes, claim->len))
-        return false; /* the same subnet twice in one resource */
-    struct claim *held = mem_alloc(sizeof(*held));
-    *held = *claim;
-    map_put(&claims->held, held->bytes, held->len, held);
+    (void)context;
+    map_put(claim->map, claim->key, claim->key_len, (void *)(uintptr_t)resource);
     return false;
 }
 
 void claims_take(struct claims *claims, const struct resource *resource)
 {
-    each_claim(resource, take, claims);
+    each_claim(claims, resource, take, NULL);
 }
 
-static bool release(const struct claim *claim, const char *what, const struct field *field,
-                    const void *value, void *context)
+static bool release(const struct resource *resource, const struct claim *claim, void *context)
 {
-    struct claims *claims = context;
-    (void)what, (void)field, (void)value;
-    const struct claim *held = map_get(&claims->held, claim->bytes, claim->len);
-    if (held && held->holder == claim->holder)
-        free(map_remove(&claims->held, claim->bytes, claim->len));
+    (void)context;
+    if (map_get(claim->map, claim->key, claim->key_len) == resource)
+        map_remove(claim->map, claim->key, claim->key_len);
     return false;
 }
 
 void claims_release(struct claims *claims, const struct resource *resource)
 {
-    each_claim(resource, release, claims);
+    each_claim(claims, resource, release, NULL);
 }
 
 void claims_clear(struct claims *claims)
 {
-    size_t at = 0;
-    struct map_entry *entry;
-    while ((entry = map_next(&claims->held, &at)))
-        free(entry->value);
-    map_clear(&claims->held);
+    map_clear(&claims->keys);
+    map_clear(&claims->hosts);
+    map_clear(&claims->subnets);
 }

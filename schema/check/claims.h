@@ -7,17 +7,21 @@
 #include "schema/base/map.h"
 #include "schema/resource.h"
 
+/* The keys of the maps lie in the specs of the resources that hold them. */
 struct claims {
-    struct map held; /* by claim text → struct claim */
+    struct map keys;    /* struct wgkey → struct resource */
+    struct map hosts;   /* struct ip, also of prefixes with one host → struct resource */
+    struct map subnets; /* struct prefix → struct resource */
 };
 
 void claims_clear(struct claims *claims);
 
-/* Who else holds something that the resource claims: that resource and, in *retwhat, what it is
- * ("the key", "address 10.10.0.34", in `buf`); NULL: nobody, and nothing is changed either way. */
+/* Who else holds something that the resource claims: that resource and, in *buf, what it is
+ * ("publicKey", "address 10.10.0.34"); NULL: nobody. */
 const struct resource *claims_conflict(const struct claims *claims, const struct resource *resource,
                                        char buf[static 96]);
 
-/* Enters the resource's claims; it must not conflict. Takes it out again. */
+/* Enters the resource's claims; it must not conflict, and must live until they are taken out again.
+ */
 void claims_take(struct claims *claims, const struct resource *resource);
 void claims_release(struct claims *claims, const struct resource *resource);

@@ -14,7 +14,8 @@ struct decoder {
     struct diags *diags;
     struct resource *resource;
     void *spec;
-    const char *subject; /* "Peer/laptop" for the messages, as soon as it is known */
+    const char *subject;         /* "Peer/laptop" for the messages, as soon as it is known */
+    uint32_t places[FIELDS_MAX]; /* by row: line << 8 | column */
 };
 
 static void report(struct decoder *d, enum severity severity, unsigned line, unsigned column,
@@ -131,7 +132,7 @@ static void decode_field(struct decoder *d, size_t row, const struct node *node)
     if (node_is_null(node))
         return; /* null is absent */
     d->resource->present |= UINT64_C(1) << row;
-    d->resource->field_place[row] = node->line << 8 | (node->column > 255 ? 255 : node->column);
+    d->places[row] = node->line << 8 | (node->column > 255 ? 255 : node->column);
     if (!shape_fits(d, field, type, node))
         return;
     if (type->shape == SHAPE_SECRET)
@@ -348,7 +349,7 @@ static const char *decode_name(struct decoder *d, const struct node *root)
     return name->text;
 }
 
-enum { RESOURCE_ARENA_FIRST = 896 }; /* a Peer of usual size fits one chunk */
+enum { RESOURCE_ARENA_FIRST = 448 }; /* a Peer of usual size fits one chunk */
 
 static struct resource *resource_new(const char *file, const struct document *document,
                                      const struct kind *kind, const char *name)
@@ -363,10 +364,20 @@ static struct resource *resource_new(const char *file, const struct document *do
     r->end_line = document->end_line;
     r->id = arena_printf(&arena, "%s/%s", kind->name, name);
     r->name = r->id + strlen(kind->name) + 1;
-    r->field_place = arena_alloc(&arena, kind->field_count * sizeof(*r->field_place));
     r->spec = arena_alloc(&arena, kind->spec_size);
     r->arena = arena;
     return r;
+}
+
+/* Only of the rows that are written: most are not. */
+static void keep_places(struct decoder *d)
+{
+    struct resource *r = d->resource;
+    size_t written = (size_t)__builtin_popcountll(r->present), kept = 0;
+    r->field_place = arena_alloc(&r->arena, (written + 1) * sizeof(*r->field_place));
+    for (size_t row = 0; row < r->kind->field_count; row++)
+        if (resource_has(r, (unsigned)row))
+            r->field_place[kept++] = d->places[row];
 }
 
 static uint64_t hash_labels(const struct label *labels, uint32_t count, uint64_t seed)
@@ -411,6 +422,7 @@ struct resource *decode_resource(const char *file, const struct document *docume
     check_top(&d, root);
     decode_metadata(&d, node_get(root, "metadata"));
     decode_spec(&d, document, node_get(root, "spec"));
+    keep_places(&d);
     if (diags->errors == errors_before && kind->check)
         kind->check(d.resource, diags);
     if (diags->errors != errors_before) {
