@@ -42,6 +42,8 @@ struct manifest *manifest_parse(const char *path, const char *data, size_t len)
         add_entry(m, d, resource ? resource->id : id, resource);
     }
     arena_clear(&arena);
+    m->capacity = m->count;
+    m->entries = mem_resize(m->entries, m->count * sizeof(*m->entries));
     return m;
 }
 

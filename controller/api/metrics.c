@@ -42,16 +42,13 @@ void api_metrics(const struct api *api, const struct http_request *request, cons
     const struct view *v = &api->view;
     const struct sys_counters *counters = sys_counters(v->sys);
     struct strbuf *out = &response->body;
-    size_t objects;
-    const struct object **list = store_objects(v->store, &objects);
 
     (void)request, (void)rest;
-    mem_freep(&list);
     response->content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     gauge(out, "pic_ready", "1 after the first full convergence.", v->ready);
     gauge(out, "pic_converged", "1 while the live system is what the manifests say.",
           engine_is_converged(v->engine));
-    gauge(out, "pic_resources", "Resources known.", (double)objects);
+    gauge(out, "pic_resources", "Resources known.", (double)store_count(v->store));
     gauge(out, "pic_resources_held", "Resources that the prune guard keeps.",
           (double)store_held(v->store));
     gauge(out, "pic_peers", "Peers that are to be on the device.", (double)peers_on(v->model));

@@ -2,6 +2,7 @@
 
 #include <event2/event.h>
 #include <grp.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -464,6 +465,9 @@ int daemon_run(const struct config *config, struct log *log, bool once)
     struct daemon d = {.config = config, .log = log, .once = once, .exit_code = 1};
     ERROR_AUTO error = NULL;
 
+    /* Large blocks (a file's nodes, a plan) go back to the kernel when they are freed; by default the
+     * limit rises with them and they stay. */
+    mallopt(M_MMAP_THRESHOLD, 128 * 1024);
     /* Before anything else: a SIGHUP in the first moment must not be the end (the default action).
      * A client that goes away is seen by write(); a lease that breaks is of no interest. */
     signal(SIGHUP, SIG_IGN);

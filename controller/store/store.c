@@ -253,6 +253,11 @@ static int by_id(const void *a, const void *b)
     return strcmp(x->id, y->id);
 }
 
+size_t store_count(const struct store *store)
+{
+    return store->objects.count;
+}
+
 const struct object **store_objects(const struct store *store, size_t *retcount)
 {
     *retcount = store->objects.count;

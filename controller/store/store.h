@@ -75,6 +75,7 @@ const struct resource *store_cell(const struct store *store);
 const char *store_cell_problem(const struct store *store);
 
 const struct object *store_object(const struct store *store, const char *id);
+size_t store_count(const struct store *store);
 /* All objects in the order of resource_compare(); the caller frees the array. */
 const struct object **store_objects(const struct store *store, size_t *retcount);
 

@@ -8,7 +8,7 @@
 
 #include "schema/base/mem.h"
 
-enum { CHUNK_MIN = 256, CHUNK_MAX = 64 * 1024 };
+enum { CHUNK_MIN = 256, CHUNK_MAX = 256 * 1024 };
 
 struct arena_chunk {
     struct arena_chunk *next;

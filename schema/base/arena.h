@@ -16,7 +16,7 @@ struct arena {
 };
 
 /* `first_size`: bytes of the first chunk, chosen for what the arena will hold; later ones double up
- * to 64 KiB. Nothing is allocated before the first use. */
+ * to 256 KiB. Nothing is allocated before the first use. */
 void arena_init(struct arena *a, size_t first_size);
 void arena_clear(struct arena *a);
 
