@@ -66,7 +66,7 @@ struct model {
     struct map by_key;    /* by public key → struct model_peer, on the device or not */
     struct map by_prefix; /* struct prefix → struct model_peer that has it on the device */
     struct map departed;  /* by public key → struct model_departed */
-    struct map used;      /* struct ip: IPv4 addresses taken → struct model_peer */
+    struct map used;      /* struct ip: addresses taken, both families → struct model_peer */
     int64_t next_expiry;  /* realtime seconds; 0: nobody expires */
     uint64_t enforcers;   /* bit = enum enforcer: who is there to carry fields out */
 };

@@ -45,43 +45,75 @@ static void take_prefixes(struct model *model, struct model_peer *peer)
 void resolve_drop_address(struct model *model, struct model_peer *peer)
 {
     unindex(&model->used, &peer->address, sizeof(peer->address), peer);
+    unindex(&model->used, &peer->address6, sizeof(peer->address6), peer);
 }
 
-static void give_address(const struct update *u, struct model_peer *peer)
+static void give_addresses(const struct update *u, struct model_peer *peer);
+
+/* What a person wrote goes before what was given: a holder who was only given it gets another one.
+ */
+static void take_written(const struct update *u, struct model_peer *peer, struct ip *own,
+                         const struct ip *written)
+{
+    struct model *model = u->model;
+    struct model_peer *holder = map_get(&model->used, written, sizeof(*written));
+
+    *own = *written;
+    map_put(&model->used, own, sizeof(*own), peer);
+    if (!holder || holder == peer)
+        return;
+    resolve_drop_prefixes(model, holder);
+    resolve_drop_address(model, holder);
+    give_addresses(u, holder);
+    take_prefixes(model, holder);
+    model_mark_peer(u, &holder->public_key);
+}
+
+static void take_given(struct model *model, struct model_peer *peer, struct ip *own,
+                       const struct ip *given)
+{
+    *own = *given;
+    if (own->family)
+        map_put(&model->used, own, sizeof(*own), peer);
+}
+
+/* The host number of the IPv4 address; a written address may be there already: then the next of the
+ * same number, above all that network.vpn has. */
+static struct ip derive_address6(const struct model *model, const struct model_peer *peer)
+{
+    const struct cell_spec *cell = model->cell.spec;
+    struct ip address = {0};
+    if (!cell->vpn6.ip.family || !peer->address.family)
+        return address;
+    uint32_t number = prefix_host_number(&cell->vpn, &peer->address);
+    for (uint32_t above = 0; above < 256; above++) {
+        address = prefix_host(&cell->vpn6, number | above << 24);
+        if (!map_get(&model->used, &address, sizeof(address)))
+            break;
+    }
+    return address;
+}
+
+static void give_addresses(const struct update *u, struct model_peer *peer)
 {
     struct model *model = u->model;
     const struct peer_spec *spec = peer->resource->spec;
+    struct ip given = {0};
 
     peer->address_given = !spec->address.family;
     if (spec->address.family) {
-        struct model_peer *holder = map_get(&model->used, &spec->address, sizeof(spec->address));
-        peer->address = spec->address;
-        map_put(&model->used, &peer->address, sizeof(peer->address), peer);
-        /* What a person wrote goes before what was given: the holder gets another one. */
-        if (holder && holder != peer && holder->address_given) {
-            resolve_drop_prefixes(model, holder);
-            give_address(u, holder);
-            take_prefixes(model, holder);
-            model_mark_peer(u, &holder->public_key);
-        }
-        return;
+        take_written(u, peer, &peer->address, &spec->address);
+    } else {
+        u->inputs->remembered(u->inputs->context, peer->resource->name, &peer->public_key, &given);
+        given = allocate_address(model, peer->resource->name, &given);
+        take_given(model, peer, &peer->address, &given);
     }
-    struct ip remembered = {0};
-    u->inputs->remembered(u->inputs->context, peer->resource->name, &peer->public_key, &remembered);
-    peer->address = allocate_address(model, peer->resource->name, &remembered);
-    if (peer->address.family)
-        map_put(&model->used, &peer->address, sizeof(peer->address), peer);
-}
-
-static void give_address6(const struct model *model, struct model_peer *peer)
-{
-    const struct peer_spec *spec = peer->resource->spec;
-    const struct cell_spec *cell = model->cell.spec;
-
-    if (spec->address6.family)
-        peer->address6 = spec->address6;
-    else if (cell->vpn6.ip.family && peer->address.family)
-        peer->address6 = prefix_host(&cell->vpn6, prefix_host_number(&cell->vpn, &peer->address));
+    if (spec->address6.family) {
+        take_written(u, peer, &peer->address6, &spec->address6);
+    } else {
+        given = derive_address6(model, peer);
+        take_given(model, peer, &peer->address6, &given);
+    }
 }
 
 static bool is_unconfined(const struct model *model, const struct resource *resource)
@@ -133,8 +165,7 @@ static enum model_off decide_off(const struct update *u, struct model_peer *peer
 
 void resolve_peer(const struct update *u, struct model_peer *peer)
 {
-    give_address(u, peer);
-    give_address6(u->model, peer);
+    give_addresses(u, peer);
     peer->off = decide_off(u, peer);
     take_prefixes(u->model, peer);
     model_mark_peer(u, &peer->public_key);

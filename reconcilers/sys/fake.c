@@ -15,7 +15,7 @@
 enum { UPLINK_MTU = 1500 };
 static const char uplink_name[] = "uplink0";
 
-/* ---- routes ---- */
+/* ---- routes ---------------------------------------------------------------------------------- */
 
 /* There is one uplink with a default route, if any. */
 static int fake_route_list(void *side, struct sys_routes *ret, struct error **reterr)
@@ -48,7 +48,7 @@ static int fake_path_mtu(void *side, const struct ip *destination, struct sys_pa
     return 0;
 }
 
-/* ---- events ---- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 static int fake_events_fd(void *side)
 {
@@ -80,7 +80,7 @@ static void fake_events_read(void *side, void (*changed)(const char *interface, 
     fake->event_count = 0;
 }
 
-/* ---- the side ---- */
+/* ---- the side -------------------------------------------------------------------------------- */
 
 static void fake_close(void *side)
 {
@@ -120,7 +120,7 @@ struct sys *sys_fake_new(void)
     return sys_new(&fake_ops, fake);
 }
 
-/* ---- somebody else's hands ---- */
+/* ---- somebody else's hands ------------------------------------------------------------------- */
 
 void sys_fake_link_add(struct sys *sys, const char *name, const char *kind, uint32_t group,
                        const char *alias)

@@ -15,7 +15,7 @@ enum {
     PROTOCOL_KERNEL_LL = 3, /* IFAPROT_KERNEL_LL: link-local addresses that the kernel makes */
 };
 
-/* ---- links ---- */
+/* ---- links ----------------------------------------------------------------------------------- */
 
 struct fake_link *fake_find(const struct fake *fake, const char *name)
 {
@@ -81,7 +81,7 @@ int fake_link_delete(void *side, int index, struct error **reterr)
     return 0;
 }
 
-/* ---- addresses ---- */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
 /* IPv6 tells addresses of one interface apart without their length, IPv4 with it. */
 struct sys_addr *fake_find_addr(struct fake_link *link, const struct prefix *prefix)

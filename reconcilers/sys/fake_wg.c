@@ -28,7 +28,7 @@ struct fake_device {
     struct map claims; /* prefix → struct claim */
 };
 
-/* ---- allowed IPs ---- */
+/* ---- allowed IPs ----------------------------------------------------------------------------- */
 
 static void forget_claim(struct fake_device *device, struct claim *claim)
 {
@@ -60,7 +60,7 @@ static void give(struct fake_device *device, struct fake_peer *peer, const struc
     peer->claims[peer->count++] = claim;
 }
 
-/* ---- peers ---- */
+/* ---- peers ----------------------------------------------------------------------------------- */
 
 static struct fake_peer *find_peer(const struct fake_device *device, const struct wgkey *key)
 {
@@ -130,7 +130,7 @@ static void change_peers(struct fake_device *device, const struct sys_wg_peer_ch
     }
 }
 
-/* ---- the device ---- */
+/* ---- the device ------------------------------------------------------------------------------ */
 
 struct fake_device *fake_device_new(void)
 {
@@ -220,7 +220,7 @@ static void change_device(struct fake *fake, struct fake_link *link,
         link->device->state.fwmark = change->fwmark;
 }
 
-/* ---- the calls ---- */
+/* ---- the calls ------------------------------------------------------------------------------- */
 
 int fake_wg_create(void *side, const char *name, struct error **reterr)
 {

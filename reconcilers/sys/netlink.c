@@ -31,7 +31,7 @@ struct netlink {
     char said[160]; /* what the kernel said about the last error, or empty */
 };
 
-/* ---- the socket ---- */
+/* ---- the socket ------------------------------------------------------------------------------ */
 
 static void disconnect(struct netlink *nl)
 {
@@ -95,7 +95,7 @@ uint32_t netlink_port(const struct netlink *nl)
     return nl->socket ? nl_socket_get_local_port(nl->socket) : 0;
 }
 
-/* ---- messages ---- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 struct nl_msg *netlink_message(int type, int flags, const void *header, size_t len)
 {
@@ -122,7 +122,7 @@ void netlink_put_text(struct nl_msg *msg, int type, const char *text)
     netlink_put(msg, type, text, strlen(text) + 1);
 }
 
-/* ---- answers ---- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 /* A conversation: one request and all that comes back for it. */
 struct talk {
@@ -292,7 +292,7 @@ int netlink_fail(const struct netlink *nl, int errnum, struct error **reterr, co
     return error_errno(reterr, errnum, "%s", what.text);
 }
 
-/* ---- names ---- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 /* A socket of any family answers these ioctls, and they wait for no lock that a writer holds long.
  */

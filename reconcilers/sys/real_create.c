@@ -24,7 +24,7 @@ enum {
     GONE_PAUSE_NS = 5 * 1000 * 1000, /* 200 of these are 1 s */
 };
 
-/* ---- is the name free? ---- */
+/* ---- is the name free? ----------------------------------------------------------------------- */
 
 /* The interface of a process that was just killed is still there for a moment. */
 static int wait_until_gone(struct real *real, const char *name, struct sys_link *link)
@@ -95,7 +95,7 @@ static int claim(struct real *real, const char *name, struct error **reterr)
     return require_no_link(real, name, reterr);
 }
 
-/* ---- making it ---- */
+/* ---- making it ------------------------------------------------------------------------------- */
 
 /* What exists so far of a device that is being made. */
 struct birth {

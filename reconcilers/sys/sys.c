@@ -84,7 +84,7 @@ void sys_set_hook(struct sys *sys, void (*hook)(enum sys_call call, void *contex
     sys->hook_context = context;
 }
 
-/* ---- the gate ---- */
+/* ---- the gate -------------------------------------------------------------------------------- */
 
 /* One call on its way through the gate. */
 struct pass {
@@ -165,7 +165,7 @@ static int check_peers(const struct sys_wg_peer_change *peers, size_t count, str
     return 0;
 }
 
-/* ---- links, addresses, routes ---- */
+/* ---- links, addresses, routes ---------------------------------------------------------------- */
 
 int sys_link_get(struct sys *sys, const char *name, struct sys_link *ret, struct error **reterr)
 {
@@ -257,7 +257,7 @@ int sys_path_mtu(struct sys *sys, const struct ip *destination, struct sys_path 
     return r;
 }
 
-/* ---- WireGuard ---- */
+/* ---- WireGuard ------------------------------------------------------------------------------- */
 
 int sys_wg_create(struct sys *sys, const char *name, struct error **reterr)
 {
@@ -302,7 +302,7 @@ int sys_wg_set(struct sys *sys, const char *name, const struct sys_wg_device_cha
     return gate_leave(sys, &pass, r, reterr);
 }
 
-/* ---- events ---- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 int sys_events_fd(struct sys *sys)
 {

@@ -33,7 +33,7 @@ struct sys;
 int sys_open(struct sys **ret, struct error **reterr);
 void sys_close(struct sys *sys); /* takes NULL; leaves everything live */
 
-/* ---- counting and failing ---- */
+/* ---- counting and failing -------------------------------------------------------------------- */
 
 enum sys_call {
     SYS_LINK_GET,
@@ -70,7 +70,7 @@ void sys_fault(struct sys *sys, unsigned long n, int errnum, enum sys_fault_kind
 /* Called before each call that writes; tests use it to kill or to interfere at that moment. */
 void sys_set_hook(struct sys *sys, void (*hook)(enum sys_call call, void *context), void *context);
 
-/* ---- links ---- */
+/* ---- links ----------------------------------------------------------------------------------- */
 
 struct sys_link {
     int index;
@@ -97,7 +97,7 @@ int sys_link_set(struct sys *sys, int index, const struct sys_link_change *chang
 /* With a WireGuard interface goes what serves it: when this returns 0, the name is free again. */
 int sys_link_delete(struct sys *sys, int index, struct error **reterr);
 
-/* ---- addresses ---- */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
 struct sys_addr {
     struct prefix prefix; /* the address with its prefix length, host bits kept */
@@ -126,7 +126,7 @@ int sys_addr_add(struct sys *sys, int ifindex, const struct prefix *prefix, bool
 int sys_addr_delete(struct sys *sys, int ifindex, const struct prefix *prefix,
                     struct error **reterr);
 
-/* ---- what is routed already ---- */
+/* ---- what is routed already ------------------------------------------------------------------ */
 
 struct sys_route {
     struct prefix destination; /* len 0: a default route */
@@ -153,7 +153,7 @@ struct sys_path {
 int sys_path_mtu(struct sys *sys, const struct ip *destination, struct sys_path *ret,
                  struct error **reterr);
 
-/* ---- WireGuard ---- */
+/* ---- WireGuard ------------------------------------------------------------------------------- */
 
 /*
  * Makes the interface (group SYS_OWNER, down, no key, any port) together with what serves it:
@@ -231,7 +231,7 @@ struct sys_wg_peer_change {
 int sys_wg_set(struct sys *sys, const char *name, const struct sys_wg_device_change *device,
                const struct sys_wg_peer_change *peers, size_t count, struct error **reterr);
 
-/* ---- events ---- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 /* A descriptor that becomes readable when the kernel reports changes of links or addresses, or -1.
  * sys_events_read() drains it; the callback gets the interface's name, or NULL for "look at

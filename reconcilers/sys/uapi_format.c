@@ -1,5 +1,7 @@
 #include "reconcilers/sys/uapi.h"
 
+#include <assert.h>
+
 #include "reconcilers/sys/added.h"
 #include "schema/base/mem.h"
 
@@ -19,7 +21,7 @@ bool uapi_removes_allowed(const struct sys_wg_peer_change *peers, size_t count)
     return false;
 }
 
-/* ---- lines ---- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static void put_key(struct strbuf *out, const char *name, const struct wgkey *key)
 {
@@ -103,6 +105,7 @@ void uapi_format_set(const struct sys_wg_device_change *device,
     if (removes)
         added_collect(&added, peers, count);
     reserve(peers, count, out);
+    const char *room = out->text;
 
     strbuf_puts(out, "set=1\n");
     if (device)
@@ -116,4 +119,6 @@ void uapi_format_set(const struct sys_wg_device_change *device,
         strbuf_puts(out, "remove=true\n");
     }
     strbuf_putc(out, '\n');
+    assert(out->text == room); /* else copies of secrets were left in freed memory */
+    (void)room;
 }

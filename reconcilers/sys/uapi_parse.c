@@ -18,7 +18,7 @@ void uapi_parser_clear(struct uapi_parser *parser)
     mem_wipe(parser, sizeof(*parser));
 }
 
-/* ---- values ---- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 /* Decimal digits alone, up to max. */
 static int parse_number(const char *text, uint64_t max, uint64_t *ret)
@@ -167,7 +167,7 @@ static int read_errno(struct uapi_parser *parser, char *value)
     return r;
 }
 
-/* ---- lines ---- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 enum section { DEVICE, PEER, ANYWHERE };
 

@@ -72,7 +72,7 @@ int wg_conns_get(struct wg_conns *conns, const char *name)
     return fd;
 }
 
-/* ---- one conversation ---- */
+/* ---- one conversation ------------------------------------------------------------------------ */
 
 static time_t now(void)
 {

@@ -30,7 +30,7 @@ const char *wg_spawn_program(void)
     return NULL;
 }
 
-/* ---- in the new process: only calls that are legal after fork() ---- */
+/* ---- in the new process: only calls that are legal after fork() ------------------------------ */
 
 static void default_signals(void)
 {
@@ -116,7 +116,7 @@ static _Noreturn void detach(const char *program, const char *name, int tun, int
     _exit(0);
 }
 
-/* ---- in our process ---- */
+/* ---- in our process -------------------------------------------------------------------------- */
 
 /* The pipe ends without a word when the program has been executed. */
 static int read_report(int fd, pid_t *ret)
