@@ -1,58 +1,9 @@
-#include "controller/engine/engine.h"
+#include "controller/engine/inside.h"
 
-#include <errno.h>
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "controller/engine/queue.h"
-#include "schema/base/hash.h"
 #include "schema/base/mem.h"
-
-enum {
-    SLICE_STEPS = 64,     /* 6–12 ms of wireguard-go: the endpoint answers in between */
-    BACKOFF_EXPONENT = 8, /* 0.2 s … 51 s */
-};
-static const int64_t backoff_first = MILLISECONDS(200);
-static const int64_t backoff_person = SECONDS(30); /* a person has to do something first */
-
-struct run {
-    const struct reconciler *reconciler;
-    void *observed;
-    struct queue queue;
-
-    bool look;         /* read the system before the next plan */
-    int64_t next_look; /* monotonic */
-
-    /* The plan that is being carried out; count 0: none. */
-    struct plan plan;
-    size_t at;       /* steps before it are done */
-    bool everything; /* the plan was about all keys */
-    bool verifying;  /* it is the second plan, which should have been empty */
-    bool troubled;   /* a step of it failed and was left out */
-    char **keys;     /* that it was made for */
-    size_t key_count;
-
-    bool careful; /* after a failure: step by step, leaving out what fails */
-    unsigned failures;
-    int64_t retry_at;
-    struct error *error;
-    struct map troubles; /* by key → struct trouble */
-    bool converged;
-};
-
-struct trouble {
-    char key[MODEL_KEY_MAX];
-    char *message;
-};
-
-struct engine {
-    struct sys *sys;
-    struct model *model;
-    const struct clock *clock;
-    struct engine_hooks hooks;
-    struct run *runs;
-};
 
 /* ---- life ---- */
 
@@ -73,36 +24,15 @@ struct engine *engine_new(struct sys *sys, struct model *model, const struct clo
     return engine;
 }
 
-static void clear_troubles(struct map *troubles)
-{
-    size_t at = 0;
-    struct map_entry *entry;
-    while ((entry = map_next(troubles, &at))) {
-        struct trouble *trouble = entry->value;
-        free(trouble->message);
-        free(trouble);
-    }
-    map_clear(troubles);
-}
-
-static void drop_plan(struct run *run)
-{
-    plan_clear(&run->plan);
-    queue_free_keys(run->keys, run->key_count);
-    run->keys = NULL;
-    run->key_count = run->at = 0;
-    run->everything = run->verifying = run->troubled = false;
-}
-
 void engine_free(struct engine *engine)
 {
     if (!engine)
         return;
     for (size_t i = 0; i < reconciler_count; i++) {
         struct run *run = &engine->runs[i];
-        drop_plan(run);
+        run_drop_plan(run);
         queue_clear(&run->queue);
-        clear_troubles(&run->troubles);
+        run_clear_troubles(&run->troubles);
         error_free(run->error);
         run->reconciler->observed_free(run->observed);
     }
@@ -132,257 +62,6 @@ void engine_look(struct engine *engine, const char *interface)
     }
 }
 
-/* ---- troubles ---- */
-
-static void forget_trouble(struct run *run, const char *key)
-{
-    struct trouble *trouble = map_remove_text(&run->troubles, key);
-    if (!trouble)
-        return;
-    free(trouble->message);
-    free(trouble);
-}
-
-static void note_trouble(struct run *run, const char *key, const char *message)
-{
-    forget_trouble(run, key);
-    struct trouble *trouble = mem_alloc(sizeof(*trouble));
-    memcpy(trouble->key, key, strnlen(key, MODEL_KEY_MAX - 1) + 1);
-    trouble->message = mem_strdup(message);
-    map_put_text(&run->troubles, trouble->key, trouble);
-}
-
-static void tell_step(struct engine *engine, const struct run *run, const struct step *step,
-                      const char *error, bool withheld)
-{
-    if (engine->hooks.step)
-        engine->hooks.step(engine->hooks.context, run->reconciler, step, error, withheld);
-}
-
-/* Jitter from the failure's own number and time: no state, no random source. */
-static int64_t backoff(const struct run *run, int64_t now)
-{
-    if (run->error->class != ERROR_TRANSIENT)
-        return backoff_person;
-    unsigned exponent = run->failures < BACKOFF_EXPONENT ? run->failures : BACKOFF_EXPONENT;
-    int64_t wait = backoff_first << exponent;
-    uint64_t spread = hash_bytes(&now, sizeof(now), run->failures) % 41;
-    return wait * (int64_t)(80 + spread) / 100;
-}
-
-static void fail(struct engine *engine, struct run *run, struct error *error)
-{
-    int64_t now = engine->clock->monotonic(engine->clock->context);
-
-    error_free(run->error);
-    run->error = error;
-    run->retry_at = now + backoff(run, now);
-    run->failures++;
-    run->careful = true;
-    run->look = true;
-    run->converged = false;
-    /* What was taken is still to be done: the next look is about everything. */
-    for (size_t i = 0; i < run->key_count; i++)
-        queue_add(&run->queue, run->keys[i]);
-    drop_plan(run);
-    if (engine->hooks.run)
-        engine->hooks.run(engine->hooks.context, run->reconciler, error);
-}
-
-static void succeed(struct engine *engine, struct run *run)
-{
-    for (size_t i = 0; i < run->key_count; i++)
-        if (!map_get_text(&run->troubles, run->keys[i]))
-            model_applied(engine->model, run->keys[i]);
-    bool was_failing = run->error;
-    error_free(run->error);
-    run->error = NULL;
-    run->failures = 0;
-    run->careful = false;
-    run->converged = run->troubles.count == 0;
-    drop_plan(run);
-    if (was_failing && engine->hooks.run)
-        engine->hooks.run(engine->hooks.context, run->reconciler, NULL);
-    if (engine->hooks.converged)
-        engine->hooks.converged(engine->hooks.context);
-}
-
-/* ---- looking and planning ---- */
-
-static int look(struct engine *engine, struct run *run, struct error **reterr)
-{
-    int64_t began = engine->clock->monotonic(engine->clock->context);
-    int result = run->reconciler->observe(engine->sys, engine->model, run->observed, reterr);
-    int64_t ended = engine->clock->monotonic(engine->clock->context);
-    int64_t pause = (ended - began) * run->reconciler->share;
-
-    if (pause < run->reconciler->period)
-        pause = run->reconciler->period;
-    run->next_look = ended + pause;
-    run->look = result < 0;
-    return result;
-}
-
-static void make_plan(const struct engine *engine, const struct run *run, const struct keys *keys,
-                      struct plan *ret)
-{
-    struct arena arena;
-    arena_init(&arena, 4096);
-    plan_init(ret);
-    const void *desired = run->reconciler->desired(engine->model, keys, &arena);
-    run->reconciler->plan(desired, run->observed, ret);
-    arena_clear(&arena);
-}
-
-/* Suspended: nothing is changed. Observed only: what has drifted is not repaired. */
-static const char *withheld_by(const struct model *model, const struct step *step)
-{
-    const struct common_spec *cell = model->cell.resource ? model->cell.resource->spec : NULL;
-    const struct common_spec *spec = cell;
-    struct wgkey key;
-
-    if (model->teardown)
-        return NULL;
-    if (cell && cell->suspend)
-        return "the Cell is suspended";
-    if (strncmp(step->key, MODEL_KEY_PEER, sizeof(MODEL_KEY_PEER) - 1) == 0 &&
-        wgkey_parse(step->key + sizeof(MODEL_KEY_PEER) - 1, &key) == 0) {
-        const struct model_peer *peer = model_peer_by_key(model, &key);
-        spec = peer ? peer->resource->spec : cell;
-    }
-    if (spec && spec->suspend)
-        return "suspended: a change waits";
-    if (spec && spec->reconcile == RECONCILE_OBSERVE && strcmp(step->cause, CAUSE_DRIFT) == 0)
-        return "drifted, and reconcile: observe says not to repair it";
-    return NULL;
-}
-
-/* What is withheld for the same reason as in `former` has been told. */
-static void withhold(struct engine *engine, struct run *run, const struct map *former)
-{
-    struct plan *plan = &run->plan;
-    size_t kept = 0;
-    for (size_t i = 0; i < plan->count; i++) {
-        struct step step = plan->steps[i];
-        const char *why = withheld_by(engine->model, &step);
-        if (!why) {
-            plan->steps[kept++] = step;
-            continue;
-        }
-        const struct trouble *known = map_get_text(former, step.key);
-        if (!known || strcmp(known->message, why) != 0)
-            tell_step(engine, run, &step, NULL, true);
-        note_trouble(run, step.key, why);
-        mem_freep(&step.changes);
-    }
-    plan->count = kept;
-}
-
-static void begin(struct engine *engine, struct run *run, bool everything)
-{
-    run->keys = queue_take(&run->queue, &run->key_count);
-    run->everything = everything;
-    struct keys keys = {(const char *const *)run->keys, run->key_count};
-    make_plan(engine, run, everything ? &(struct keys){0} : &keys, &run->plan);
-    struct map former = MAP_INIT;
-    if (everything) {
-        former = run->troubles;
-        run->troubles = MAP_INIT;
-    }
-    for (size_t i = 0; !everything && i < run->key_count; i++)
-        forget_trouble(run, run->keys[i]);
-    withhold(engine, run, &former);
-    clear_troubles(&former);
-    run->at = 0;
-    if (run->plan.count == 0)
-        succeed(engine, run);
-}
-
-/* ---- carrying out ---- */
-
-static bool is_foundation(const struct step *step)
-{
-    return strcmp(step->key, MODEL_KEY_CELL) == 0;
-}
-
-static bool has_foundation(const struct plan *plan)
-{
-    for (size_t i = 0; i < plan->count; i++)
-        if (is_foundation(&plan->steps[i]))
-            return true;
-    return false;
-}
-
-/* The plan is carried out: look again (or, when only peers changed, trust what was acknowledged;
- * the next reading checks it). What is still to do then is the error. */
-static void finish(struct engine *engine, struct run *run)
-{
-    struct error *error = NULL;
-    struct plan again;
-    bool again_everything = run->everything || has_foundation(&run->plan);
-    struct keys keys = {(const char *const *)run->keys, run->key_count};
-
-    if (run->plan.count > SLICE_STEPS)
-        malloc_trim(0);
-    if (again_everything && look(engine, run, &error) < 0) {
-        fail(engine, run, error);
-        return;
-    }
-    make_plan(engine, run, again_everything ? &(struct keys){0} : &keys, &again);
-    size_t left = 0;
-    const struct step *first = NULL;
-    for (size_t i = 0; i < again.count; i++) {
-        if (map_get_text(&run->troubles, again.steps[i].key))
-            continue;
-        first = first ? first : &again.steps[i];
-        left++;
-    }
-    if (left) {
-        STRBUF_AUTO text = STRBUF_INIT;
-        step_print(first, &text);
-        error_make(&error, EAGAIN, "%s: %zu change(s) did not hold; the first: %s",
-                   run->reconciler->name, left, text.text);
-    }
-    plan_clear(&again);
-    if (error)
-        fail(engine, run, error);
-    else
-        succeed(engine, run);
-}
-
-static void skip_step(struct engine *engine, struct run *run, struct error *error)
-{
-    const struct step *step = &run->plan.steps[run->at];
-    tell_step(engine, run, step, error->message, false);
-    note_trouble(run, step->key, error->message);
-    error_free(error);
-    run->troubled = true;
-    run->at++;
-}
-
-static void carry_out(struct engine *engine, struct run *run)
-{
-    struct error *error = NULL;
-    size_t slice = run->careful ? 1 : SLICE_STEPS;
-    size_t to = run->plan.count - run->at < slice ? run->plan.count : run->at + slice;
-
-    if (run->reconciler->apply(engine->sys, &run->plan, run->at, to, &error) < 0) {
-        if (run->careful && !is_foundation(&run->plan.steps[run->at])) {
-            skip_step(engine, run, error);
-        } else {
-            fail(engine, run, error);
-            return;
-        }
-    } else {
-        run->reconciler->learn(run->observed, &run->plan, run->at, to);
-        for (size_t i = run->at; i < to; i++)
-            tell_step(engine, run, &run->plan.steps[i], NULL, false);
-        run->at = to;
-    }
-    if (run->at == run->plan.count)
-        finish(engine, run);
-}
-
 /* ---- turns ---- */
 
 static bool is_due(const struct engine *engine, const struct run *run, int64_t now)
@@ -391,23 +70,6 @@ static bool is_due(const struct engine *engine, const struct run *run, int64_t n
         return false;
     return run->look || now >= run->next_look ||
            (!queue_is_empty(&run->queue) && !engine->model->hold);
-}
-
-static void turn_run(struct engine *engine, struct run *run, int64_t now)
-{
-    struct error *error = NULL;
-
-    if (run->plan.count) {
-        carry_out(engine, run);
-        return;
-    }
-    bool everything = run->look || now >= run->next_look;
-    if (everything && look(engine, run, &error) < 0) {
-        fail(engine, run, error);
-        return;
-    }
-    if (!engine->model->hold)
-        begin(engine, run, everything);
 }
 
 static int64_t next_turn(const struct engine *engine, const struct run *run, int64_t now)
@@ -427,7 +89,7 @@ int64_t engine_turn(struct engine *engine)
     for (size_t i = 0; i < reconciler_count; i++) {
         struct run *run = &engine->runs[i];
         if (run->plan.count || is_due(engine, run, now))
-            turn_run(engine, run, now);
+            run_turn(engine, run, now);
         int64_t at = next_turn(engine, run, now);
         next = at < next ? at : next;
     }

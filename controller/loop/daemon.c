@@ -227,6 +227,23 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static void on_inotify(evutil_socket_t fd, short what, void *context)
+{
+    struct daemon *d = context;
+    (void)fd, (void)what;
+    source_read(d->source);
+    arm(d, 0);
+}
+
+/* There may be no descriptor at first, when the system's limit of them is reached. */
+static void follow_inotify(struct daemon *d)
+{
+    if (d->inotify || source_fd(d->source) < 0)
+        return;
+    d->inotify = event_new(d->base, source_fd(d->source), EV_READ | EV_PERSIST, on_inotify, d);
+    event_add(d->inotify, NULL);
+}
+
 /* Everything that is due, once: files, model, one slice of the live system, the record on disk. */
 static void daemon_turn(evutil_socket_t fd, short what, void *context)
 {
@@ -236,6 +253,7 @@ static void daemon_turn(evutil_socket_t fd, short what, void *context)
     (void)fd, (void)what;
     if (source_turn(d->source, d->store, &next))
         commit(d);
+    follow_inotify(d);
     next = earlier(next, expire(d));
     if (source_is_loaded(d->source) || source_problem(d->source))
         next = earlier(next, engine_turn(d->engine));
@@ -250,14 +268,6 @@ static void daemon_turn(evutil_socket_t fd, short what, void *context)
 }
 
 /* ---- what arrives only marks ---- */
-
-static void on_inotify(evutil_socket_t fd, short what, void *context)
-{
-    struct daemon *d = context;
-    (void)fd, (void)what;
-    source_read(d->source);
-    arm(d, 0);
-}
 
 static void on_interface(const char *interface, void *context)
 {
@@ -381,10 +391,6 @@ static void add_events(struct daemon *d)
         event_add(d->signals[i], NULL);
     }
     d->turn = evtimer_new(d->base, daemon_turn, d);
-    if (source_fd(d->source) >= 0) {
-        d->inotify = event_new(d->base, source_fd(d->source), EV_READ | EV_PERSIST, on_inotify, d);
-        event_add(d->inotify, NULL);
-    }
     if (sys_events_fd(d->sys) >= 0) {
         d->kernel = event_new(d->base, sys_events_fd(d->sys), EV_READ | EV_PERSIST, on_kernel, d);
         event_add(d->kernel, NULL);
@@ -408,7 +414,7 @@ static int start(struct daemon *d, struct error **reterr)
     event_config_set_flag(event_config, EVENT_BASE_FLAG_NOLOCK);
     d->base = event_base_new_with_config(event_config);
     event_config_free(event_config);
-    if ((result = sys_open(&d->sys, reterr)) < 0)
+    if ((result = config_check(d->config, reterr)) < 0 || (result = sys_open(&d->sys, reterr)) < 0)
         return result;
     d->server = http_server_new(d->base, &http_limits_default, api_handle, &d->api);
     if ((result = listen_local(d, reterr)) < 0 ||

@@ -1,4 +1,4 @@
-#include "controller/source/source.h"
+#include "controller/source/inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,64 +8,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "controller/source/tree.h"
 #include "controller/store/load.h"
 #include "schema/base/io.h"
-#include "schema/base/map.h"
 #include "schema/base/mem.h"
 
-static const int64_t settle_write = MILLISECONDS(50);
-static const int64_t settle_gone = MILLISECONDS(300);
-static const int64_t settle_longest = SECONDS(1); /* a stream of events delays no reading longer */
-static const int64_t open_longest = SECONDS(10);  /* a writer that never closes is read after all */
-static const int64_t sweep_period = SECONDS(30);  /* with events; it also finds what they miss */
-static const int64_t poll_period = SECONDS(1);    /* without */
+static const int64_t sweep_period = SECONDS(30); /* with events; it also finds what they miss */
+static const int64_t poll_period = SECONDS(1);   /* without */
 static const int64_t root_period = SECONDS(5); /* is the path still the directory that we watch? */
 
-enum {
-    WATCH_MASK = IN_CLOSE_WRITE | IN_MODIFY | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |
-                 IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB | IN_ONLYDIR | IN_EXCL_UNLINK,
-    PARENT_MASK = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR,
-};
-
-struct watch {
-    int wd;
-    bool parent; /* of the manifest directory: only its own name counts */
-    char path[]; /* relative; "" is the directory itself */
-};
-
-struct pending {
-    int64_t due;   /* monotonic */
-    int64_t since; /* of its first event */
-    bool gone;
-    char path[];
-};
-
-struct known {
-    int64_t mtime, size;
-    uint64_t inode;
-    char path[];
-};
-
-struct source {
-    char *directory;
-    const struct clock *clock;
-    int fd;
-    struct map watches; /* by wd → struct watch */
-    struct map pending; /* by path → struct pending */
-    struct map known;   /* by path → struct known: what was read, as it was */
-    int64_t rescan_due; /* 0: none */
-    int64_t next_sweep, next_root;
-    dev_t device;
-    ino_t inode;
-    bool loaded;
-    char *problem;
-    struct tree tree; /* of the last listing: what was ignored */
-    int64_t newest;
-    uint64_t overflows;
-};
-
-static int64_t now_of(const struct source *s)
+int64_t source_now(const struct source *s)
 {
     return s->clock->monotonic(s->clock->context);
 }
@@ -106,55 +57,9 @@ void source_free(struct source *s)
     mem_freep(&s);
 }
 
-/* ---- watches ---- */
-
-static bool add_watch(struct source *s, const char *full, const char *path, uint32_t mask)
-{
-    int wd = s->fd < 0 ? -1 : inotify_add_watch(s->fd, full, mask);
-    if (wd < 0)
-        return false;
-    struct watch *watch = map_get(&s->watches, &wd, sizeof(wd));
-    if (watch && strcmp(watch->path, path) == 0)
-        return false;
-    if (watch)
-        free(map_remove(&s->watches, &wd, sizeof(wd)));
-    watch = mem_alloc(sizeof(*watch) + strlen(path) + 1);
-    watch->wd = wd;
-    watch->parent = mask == PARENT_MASK;
-    memcpy(watch->path, path, strlen(path) + 1);
-    map_put(&s->watches, &watch->wd, sizeof(wd), watch);
-    return true;
-}
-
-static void watch_parent(struct source *s)
-{
-    MEM_AUTO char *parent = mem_strdup(s->directory);
-    char *slash = strrchr(parent, '/');
-    if (!slash)
-        add_watch(s, ".", ".", PARENT_MASK);
-    else if (slash == parent)
-        add_watch(s, "/", "/", PARENT_MASK);
-    else {
-        *slash = '\0';
-        add_watch(s, parent, parent, PARENT_MASK);
-    }
-}
-
-/* True when a directory was not watched before: what happened in it meanwhile is not known. */
-static bool watch_tree(struct source *s, const struct tree *tree)
-{
-    bool added = false;
-    for (size_t i = 0; i < tree->directory_count; i++) {
-        MEM_AUTO char *full = *tree->directories[i] ? io_join(s->directory, tree->directories[i])
-                                                    : mem_strdup(s->directory);
-        added |= add_watch(s, full, tree->directories[i], WATCH_MASK);
-    }
-    return added;
-}
-
 /* ---- marks ---- */
 
-static void ask_rescan(struct source *s, int64_t due)
+void source_ask_rescan(struct source *s, int64_t due)
 {
     if (!s->rescan_due || due < s->rescan_due)
         s->rescan_due = due;
@@ -162,12 +67,12 @@ static void ask_rescan(struct source *s, int64_t due)
 
 void source_rescan(struct source *s)
 {
-    ask_rescan(s, now_of(s));
+    source_ask_rescan(s, source_now(s));
 }
 
-static void mark(struct source *s, const char *path, bool gone, int64_t wait)
+void source_mark(struct source *s, const char *path, bool gone, int64_t wait)
 {
-    int64_t now = now_of(s);
+    int64_t now = source_now(s);
     struct pending *p = map_get_text(&s->pending, path);
     if (!p) {
         p = mem_alloc(sizeof(*p) + strlen(path) + 1);
@@ -177,73 +82,8 @@ static void mark(struct source *s, const char *path, bool gone, int64_t wait)
     }
     p->gone = gone;
     p->due = now + wait;
-    if (wait < open_longest && p->due > p->since + settle_longest)
-        p->due = p->since + settle_longest;
-}
-
-static void take_file_event(struct source *s, const char *path, uint32_t mask)
-{
-    if (mask & IN_MOVED_TO)
-        mark(s, path, false, 0);
-    else if (mask & IN_CLOSE_WRITE)
-        mark(s, path, false, settle_write);
-    else if (mask & (IN_MODIFY | IN_CREATE))
-        mark(s, path, false, mask & IN_CREATE ? settle_gone : open_longest);
-    else if (mask & (IN_DELETE | IN_MOVED_FROM))
-        mark(s, path, true, settle_gone);
-    else if (mask & IN_ATTRIB)
-        mark(s, path, false, settle_write);
-}
-
-static void take_event(struct source *s, const struct inotify_event *event)
-{
-    const struct watch *watch = map_get(&s->watches, &event->wd, sizeof(event->wd));
-    const char *name = event->len ? event->name : "";
-    int64_t now = now_of(s);
-
-    if (event->mask & IN_Q_OVERFLOW) {
-        s->overflows++;
-        ask_rescan(s, now);
-        return;
-    }
-    if (!watch)
-        return;
-    if (watch->parent) {
-        const char *slash = strrchr(s->directory, '/');
-        if (strcmp(name, slash ? slash + 1 : s->directory) == 0)
-            ask_rescan(s, now + settle_write);
-        return;
-    }
-    if (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED)) {
-        if (event->mask & IN_IGNORED)
-            free(map_remove(&s->watches, &event->wd, sizeof(event->wd)));
-        ask_rescan(s, now + settle_gone);
-        return;
-    }
-    /* ..data and its kind: sync tools swap a link there that everything else points through. */
-    if (strncmp(name, "..", 2) == 0 || (event->mask & IN_ISDIR)) {
-        if (name[0] != '.' || name[1] == '.')
-            ask_rescan(s, now + settle_write);
-        return;
-    }
-    if (!*name || !manifest_name_read(name))
-        return;
-    MEM_AUTO char *path = *watch->path ? io_join(watch->path, name) : mem_strdup(name);
-    take_file_event(s, path, event->mask);
-}
-
-void source_read(struct source *s)
-{
-    char buffer[16384] __attribute__((aligned(__alignof__(struct inotify_event))));
-    ssize_t len;
-
-    while (s->fd >= 0 && (len = read(s->fd, buffer, sizeof(buffer))) > 0) {
-        for (char *at = buffer; at < buffer + len;) {
-            const struct inotify_event *event = (const struct inotify_event *)(void *)at;
-            take_event(s, event);
-            at += sizeof(*event) + event->len;
-        }
-    }
+    if (wait < OPEN_LONGEST && p->due > p->since + SETTLE_LONGEST)
+        p->due = p->since + SETTLE_LONGEST;
 }
 
 /* ---- reading ---- */
@@ -326,9 +166,9 @@ static bool read_file(struct source *s, struct store *store, const char *path)
 static bool still_open(struct source *s, struct pending *p, int64_t now)
 {
     MEM_AUTO char *full = io_join(s->directory, p->path);
-    if (now - p->since >= open_longest || !is_being_written(full))
+    if (now - p->since >= OPEN_LONGEST || !is_being_written(full))
         return false;
-    p->due = now + settle_write;
+    p->due = now + SETTLE_WRITE;
     return true;
 }
 
@@ -344,6 +184,7 @@ static int list(struct source *s, struct tree *ret)
 {
     struct error *error = NULL;
     /* Watch first, then list; a new directory may have been filled in between: list again. */
+    s->unwatched = false;
     watch_parent(s);
     for (int again = 0; again < 3; again++) {
         if (tree_list(s->directory, ret, &error) < 0) {
@@ -380,23 +221,28 @@ static void mark_missing(struct source *s, const struct store *store, const stru
     const char **paths = store_paths(store, &count);
     for (size_t i = 0; i < count; i++)
         if (!tree_find(tree, paths[i]) && !map_get_text(&s->pending, paths[i]))
-            mark(s, paths[i], true, s->loaded ? settle_gone : 0);
+            source_mark(s, paths[i], true, s->loaded ? SETTLE_GONE : 0);
     free(paths);
+}
+
+/* Does inotify tell of every directory? */
+static bool has_events(const struct source *s)
+{
+    return s->fd >= 0 && s->watches.count && !s->unwatched;
 }
 
 static void rescan(struct source *s, const struct store *store)
 {
     struct tree tree;
     s->rescan_due = 0;
-    s->next_sweep = now_of(s) + (s->fd < 0 ? poll_period : sweep_period);
-    if (list(s, &tree) < 0) {
-        s->next_sweep = now_of(s) + poll_period;
+    int result = list(s, &tree);
+    s->next_sweep = source_now(s) + (result == 0 && has_events(s) ? sweep_period : poll_period);
+    if (result < 0)
         return;
-    }
     note_root(s);
     for (size_t i = 0; i < tree.count; i++)
         if (!is_known(s, &tree.files[i]) && !map_get_text(&s->pending, tree.files[i].path))
-            mark(s, tree.files[i].path, false, 0);
+            source_mark(s, tree.files[i].path, false, 0);
     mark_missing(s, store, &tree);
     tree_clear(&s->tree);
     s->tree = tree;
@@ -468,21 +314,21 @@ static int64_t next_turn(const struct source *s)
 
 bool source_turn(struct source *s, struct store *store, int64_t *retnext)
 {
-    int64_t now = now_of(s);
+    int64_t now = source_now(s);
     bool changed = false;
 
     if (now >= s->next_root) {
         s->next_root = now + root_period;
         if (s->loaded && !s->problem && root_moved(s))
-            ask_rescan(s, now);
-        if (s->fd < 0)
-            s->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+            source_ask_rescan(s, now);
+        if (s->fd < 0 && (s->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC)) >= 0)
+            source_ask_rescan(s, now);
     }
     if ((s->rescan_due && now >= s->rescan_due) || now >= s->next_sweep)
         rescan(s, store);
     /* While the directory is away, what went with it is not gone. */
     if (!s->problem) {
-        changed = read_due(s, store, now_of(s));
+        changed = read_due(s, store, source_now(s));
         changed |= !s->loaded;
         s->loaded = true;
     }
@@ -509,7 +355,7 @@ const char *source_problem(const struct source *s)
 
 const char *source_mode(const struct source *s)
 {
-    return s->fd >= 0 && s->watches.count ? "events" : "polling";
+    return has_events(s) ? "events" : "polling";
 }
 
 char *const *source_ignored(const struct source *s, size_t *retcount)

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "schema/base/io.h"
@@ -127,4 +128,31 @@ int config_flag(struct config *config, int argc, char **argv, int *i, struct err
         return error_make(reterr, EINVAL, "%s needs a value", flag);
     set(config, (size_t)row, argv[++*i]);
     return 1;
+}
+
+static char *resolve(const char *path)
+{
+    char *real = realpath(path, NULL);
+    return real ? real : mem_strdup(path);
+}
+
+static bool is_read_with(const char *directory, const char *path)
+{
+    MEM_AUTO char *above = resolve(directory);
+    MEM_AUTO char *below = resolve(path);
+    size_t len = strlen(above);
+    return strncmp(below, above, len) == 0 && (below[len] == '/' || below[len] == '\0') &&
+           !strstr(below + len, "/.");
+}
+
+int config_check(const struct config *config, struct error **reterr)
+{
+    const char *const ours[] = {config->secrets, config->state, config->run};
+    for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+        if (is_read_with(config->manifests, ours[i]))
+            return error_make(reterr, EINVAL,
+                              "\"%s\" lies among the manifests, in \"%s\": give it a directory of its "
+                              "own",
+                              ours[i], config->manifests);
+    return 0;
 }

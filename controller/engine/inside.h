@@ -1,0 +1,53 @@
+/*
+ * What the two files of the engine share: engine.c decides whose turn it is, run.c looks, plans and
+ * carries out for one reconciler.
+ */
+#pragma once
+
+#include "controller/engine/engine.h"
+#include "controller/engine/queue.h"
+#include "schema/base/map.h"
+
+struct run {
+    const struct reconciler *reconciler;
+    void *observed;
+    struct queue queue;
+
+    bool look;         /* read the system before the next plan */
+    int64_t next_look; /* monotonic */
+
+    /* The plan that is being carried out; count 0: none. */
+    struct plan plan;
+    size_t at;       /* steps before it are done */
+    bool everything; /* the plan was about all keys */
+    bool verifying;  /* it is the second plan, which should have been empty */
+    bool troubled;   /* a step of it failed and was left out */
+    char **keys;     /* that it was made for */
+    size_t key_count;
+
+    bool careful; /* after a failure: step by step, leaving out what fails */
+    unsigned failures;
+    int64_t retry_at;
+    struct error *error;
+    struct map troubles; /* by key → struct trouble */
+    bool converged;
+};
+
+struct trouble {
+    char key[MODEL_KEY_MAX];
+    char *message;
+};
+
+struct engine {
+    struct sys *sys;
+    struct model *model;
+    const struct clock *clock;
+    struct engine_hooks hooks;
+    struct run *runs;
+};
+
+/* Begins a run, or carries out the next slice of the one under way. */
+void run_turn(struct engine *engine, struct run *run, int64_t now);
+/* The plan and the keys that it was made for. */
+void run_drop_plan(struct run *run);
+void run_clear_troubles(struct map *troubles);
