@@ -67,7 +67,7 @@ static void put(struct world *w, const char *peers)
 {
     MEM_AUTO char *text = mem_printf("%s%s", world_cell, peers ? peers : "");
     world_put(w, "all.yaml", text);
-    MEM_AUTO char *changes = world_commit(w);
+    free(world_commit(w));
 }
 
 static struct world *prepare(const struct scenario *s)

@@ -148,7 +148,7 @@ static void put(struct world *w, const char *peers)
 {
     MEM_AUTO char *text = mem_printf("%s%s", world_cell, peers ? peers : "");
     world_put(w, "all.yaml", text);
-    MEM_AUTO char *changes = world_commit(w);
+    free(world_commit(w));
 }
 
 /* The private key is made anew each time and is never in a plan; the id is the only thing that

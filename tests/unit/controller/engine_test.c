@@ -24,7 +24,7 @@ static void put_peer(struct world *w, const char *name, unsigned n, const char *
 
 static void commit(struct world *w)
 {
-    MEM_AUTO char *changes = world_commit(w);
+    free(world_commit(w));
 }
 
 static struct world *world_with(const char *name, const char *extra)

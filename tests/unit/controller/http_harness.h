@@ -51,14 +51,14 @@ enum { BIG = 5 * 1024 * 1024 };
 struct child {
     struct event_base *base;
     struct event *tick;
-    struct http_stream *flooded, *kept; /* open streams */
-    unsigned requests, gone;
+    struct http_stream *flooded, *kept, *closing; /* open streams */
+    unsigned requests, gone, ticks;
 };
 
 static inline void stream_gone(void *context)
 {
     struct child *child = context;
-    child->flooded = child->kept = NULL;
+    child->flooded = child->kept = child->closing = NULL;
     child->gone++;
 }
 
@@ -75,6 +75,8 @@ static inline void handle_stream(struct child *child, const char *kind, struct h
         child->flooded = stream;
     else if (strcmp(kind, "keep") == 0)
         child->kept = stream;
+    else if (strcmp(kind, "later") == 0)
+        child->closing = stream;
     else
         http_stream_close(stream);
 }
@@ -117,7 +119,7 @@ static inline void handle(const struct http_request *request, struct http_respon
     }
 }
 
-/* Sends far more to a flooded stream than any client is allowed to leave waiting. */
+/* Sends far more to a flooded stream than any client may leave waiting; closes one now and then. */
 static inline void on_tick(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
@@ -126,6 +128,10 @@ static inline void on_tick(evutil_socket_t fd, short what, void *context)
     struct child *child = context;
     for (unsigned i = 0; i < 64 && child->flooded; i++)
         http_stream_send(child->flooded, lump, sizeof(lump));
+    if (child->closing && ++child->ticks % 10 == 0) {
+        http_stream_close(child->closing);
+        child->closing = NULL;
+    }
 }
 
 static inline void on_term(evutil_socket_t fd, short what, void *context)
@@ -189,7 +195,9 @@ static inline void child_main(const struct http_limits *limits, const char *path
     event_free(tick);
     event_free(term);
     event_base_free(child.base);
-    _exit(child.flooded || child.kept ? 3 : 0); /* streams are told that their server is gone */
+    _exit(child.flooded || child.kept || child.closing
+              ? 3
+              : 0); /* streams are told that their server is gone */
 }
 
 /* --- the test's side -------------------------------------------------------------------------- */
