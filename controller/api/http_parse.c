@@ -247,7 +247,7 @@ static int take_line(struct http_parser *p)
 
 static int take_byte(struct http_parser *p, unsigned char c)
 {
-    bool after_return = p->len > p->line && p->text[p->len - 1] == '\r';
+    bool after_return = p->len > 0 && p->text[p->len - 1] == '\r';
     if (after_return != (c == '\n'))
         return fault(p, 400, "a line does not end in CR LF");
     if ((c < ' ' && !strchr("\t\r\n", c)) || c == 0x7f || c == '\0')

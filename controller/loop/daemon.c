@@ -44,6 +44,7 @@ struct daemon {
     struct event *turn, *inotify, *kernel, *watchdog;
     struct event *signals[3];
     uint64_t failed_runs;
+    size_t told; /* steps since the last convergence */
 };
 
 /* ---- what the engine tells ---- */
@@ -63,7 +64,11 @@ static void on_step(void *context, const struct reconciler *reconciler, const st
         step_print(step, &text);
         fputs(text.text, stdout);
     }
-    enum log_level level = error ? LOG_LEVEL_ERROR : drift ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG;
+    enum { TOLD_EACH = 50 }; /* a first start with thousands is summed up */
+    enum log_level level = error                    ? LOG_LEVEL_ERROR
+                           : d->told++ >= TOLD_EACH ? LOG_LEVEL_DEBUG
+                           : drift                  ? LOG_LEVEL_WARNING
+                                                    : LOG_LEVEL_INFO;
     log_line(d->log, level, withheld ? "withheld" : "step", "reconciler", reconciler->name, "verb",
              verb, "object", step->object, "cause", step->cause, "error", error ? error : "-",
              NULL);
@@ -84,6 +89,11 @@ static void on_run(void *context, const struct reconciler *reconciler, const str
 static void on_converged(void *context)
 {
     struct daemon *d = context;
+    if (d->told) {
+        MEM_AUTO char *steps = mem_printf("%zu", d->told);
+        log_line(d->log, LOG_LEVEL_INFO, "converged", "steps", steps, NULL);
+        d->told = 0;
+    }
     keeper_settled(&d->keeper, clock_system.monotonic(NULL));
 }
 
@@ -471,8 +481,8 @@ int daemon_run(const struct config *config, struct log *log, bool once)
     struct daemon d = {.config = config, .log = log, .once = once, .exit_code = 1};
     ERROR_AUTO error = NULL;
 
-    /* Large blocks (a file's nodes, a plan) go back to the kernel when they are freed; by default the
-     * limit rises with them and they stay. */
+    /* Large blocks (a file's nodes, a plan) go back to the kernel when they are freed; by default
+     * the limit rises with them and they stay. */
     mallopt(M_MMAP_THRESHOLD, 128 * 1024);
     /* Before anything else: a SIGHUP in the first moment must not be the end (the default action).
      * A client that goes away is seen by write(); a lease that breaks is of no interest. */
