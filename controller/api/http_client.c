@@ -1,7 +1,6 @@
 #include "controller/api/http_client.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +88,11 @@ static int connect_to(struct call *call, struct error **reterr)
         return 0;
     if (errno == ENOENT || errno == ECONNREFUSED)
         return HTTP_NO_DAEMON;
+    if (errno == EACCES)
+        return error_make(reterr, EACCES,
+                          "cannot connect to \"%s\": permission denied; run as root or as a member "
+                          "of its group",
+                          call->path);
     return failed(call, "connect to", reterr);
 }
 
@@ -131,7 +135,7 @@ static int bad_answer(const struct call *call, const char *why, struct error **r
     return error_make(reterr, EPROTO, "the answer from \"%s\" is not valid: %s", call->path, why);
 }
 
-/* Appends what comes next; at the end of the answer nothing. */
+/* Appends what comes next. */
 static int receive(struct call *call, struct error **reterr)
 {
     int r = limit_next(call, SO_RCVTIMEO, reterr);
@@ -191,6 +195,7 @@ static long long length_of(const char *head)
 
 static int receive_body(struct call *call, size_t len, struct error **reterr)
 {
+    strbuf_reserve(&call->in, len + READ_STEP);
     while (call->in.len < call->head_len + len) {
         int r = receive(call, reterr);
         if (r < 0)

@@ -7,9 +7,12 @@
 
 #include "schema/base/mem.h"
 
-/* Input that comes in a stream, or after the last answer, and is thrown away: then enough is
- * enough. */
+/* Unwanted input, in a stream or after the last answer, that is thrown away before the client is.
+ */
 enum { DISCARD_MAX = 256 * 1024 };
+
+/* Of one write: a large answer takes few turns of the loop, and yet leaves room for others. */
+enum { WRITE_MAX = 128 * 1024 };
 
 static void take_first(struct http_connection *c);
 static void take_head(struct http_connection *c);
@@ -148,8 +151,12 @@ static void on_sent(struct bufferevent *bev, void *context)
         states[c->state].sent(c);
 }
 
-/* The end of the input is not the end of the client: it may have closed its sending side alone, and
- * then still waits for the answer. From a stream nobody can tell the two apart; it ends. */
+/*
+ * The end of the input is not the end of the client: it may have closed its sending side alone, and
+ * then still waits for the answer. As reading is off while one goes out, only a bufferevent that
+ * reads on its own account, as TLS does, says so then. From a stream nobody can tell the two apart,
+ * and it ends.
+ */
 static void on_event(struct bufferevent *bev, short what, void *context)
 {
     (void)bev;
@@ -180,6 +187,7 @@ void http_connection_new(struct http_server *server, int fd, const struct http_p
     c->deadline = evtimer_new(server->base, on_deadline, c);
     if (!c->bev || !c->deadline)
         abort();
+    bufferevent_set_max_single_write(c->bev, WRITE_MAX);
     bufferevent_setcb(c->bev, on_input, on_sent, on_event, c);
     LIST_INSERT_HEAD(&server->connections, c, link);
     http_connection_enter(c, HTTP_STATE_HEAD);

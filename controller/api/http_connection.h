@@ -2,14 +2,17 @@
  * One connection of the server, for the files of the server only: http_server.c accepts it,
  * http_connection.c reads and keeps time, http_exchange.c answers, http_stream.c streams.
  *
- *                    first byte          head ends         body ends
- *     accept ─┐  ┌─────► HEAD ──────────────► BODY ──────────► HANDLING ──► STREAMING
- *             └──┼──────►                       │                 │            │ closed by its
- * owner │                              └─────────────────┤ answered   │ IDLE ◄──── all sent, the
- * connection stays ──── ANSWERING ◄──────┘ │ all sent, last answer ▼ LINGERING ──► closed
+ *     accept ─────────► HEAD ───────► BODY ───────► HANDLING ─────────► STREAMING
+ *                        ▲  head ends      body ends     │ answered         │ closed by
+ *             first byte │                               ▼                  │ its owner
+ *                       IDLE ◄──────────────────────ANSWERING ◄─────────────┘
+ *                               all sent, kept alive     │ all sent, last answer
+ *                                                        ▼
+ *                                                   LINGERING ─────────► closed
  *
- * Every state but HANDLING has a deadline; when it passes, or the client breaks off, the connection
- * is freed at once.
+ * Every state but HANDLING has a deadline (a stream only while output waits); when it passes, or
+ * the client breaks off, the connection is freed at once. A refused request goes from HEAD to
+ * ANSWERING.
  */
 #pragma once
 

@@ -90,9 +90,9 @@ static bool has_large_body(const struct http_connection *c)
 static bool meets_overload(const struct http_connection *c)
 {
     size_t unsent = 0;
-    const struct http_connection *each;
-    LIST_FOREACH(each, &c->server->connections, link)
-    unsent += evbuffer_get_length(bufferevent_get_output(each->bev));
+    const struct http_connection *each = LIST_FIRST(&c->server->connections);
+    for (; each; each = LIST_NEXT(each, link))
+        unsent += evbuffer_get_length(bufferevent_get_output(each->bev));
     return unsent > c->server->limits.unsent_max && !http_peer_is_root(&c->peer);
 }
 

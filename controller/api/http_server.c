@@ -45,9 +45,9 @@ struct http_listener {
 static bool is_full(const struct http_server *server, bool local)
 {
     unsigned count = 0;
-    const struct http_connection *c;
-    LIST_FOREACH(c, &server->connections, link)
-    count += c->peer.local == local;
+    const struct http_connection *c = LIST_FIRST(&server->connections);
+    for (; c; c = LIST_NEXT(c, link))
+        count += c->peer.local == local;
     return count >= (local ? server->limits.local_connections : server->limits.tcp_connections);
 }
 
@@ -61,18 +61,17 @@ static bool same_source(const struct http_peer *a, const struct http_peer *b)
 static bool source_is_full(const struct http_server *server, const struct http_peer *peer)
 {
     unsigned count = 0;
-    const struct http_connection *c;
-    LIST_FOREACH(c, &server->connections, link)
-    count += same_source(&c->peer, peer);
+    const struct http_connection *c = LIST_FIRST(&server->connections);
+    for (; c; c = LIST_NEXT(c, link))
+        count += same_source(&c->peer, peer);
     return count >= server->limits.source_connections && !http_peer_is_root(peer);
 }
 
 /* A listener that may not accept must be off: a level-triggered loop would spin on its queue. */
 static void update_listeners(struct http_server *server)
 {
-    struct http_listener *l;
-    LIST_FOREACH(l, &server->listeners, link)
-    {
+    struct http_listener *l = LIST_FIRST(&server->listeners);
+    for (; l; l = LIST_NEXT(l, link)) {
         if (is_full(server, l->local) || event_pending(l->pause, EV_TIMEOUT, NULL))
             evconnlistener_disable(l->socket);
         else
@@ -198,9 +197,8 @@ static void listener_free(struct http_listener *l)
 
 void http_server_unlisten(struct http_server *server, const char *where)
 {
-    struct http_listener *l;
-    LIST_FOREACH(l, &server->listeners, link)
-    {
+    struct http_listener *l = LIST_FIRST(&server->listeners);
+    for (; l; l = LIST_NEXT(l, link)) {
         if (strcmp(l->where, where) != 0)
             continue;
         listener_free(l);
@@ -240,10 +238,16 @@ void http_server_free(struct http_server *server)
 {
     if (!server)
         return;
-    while (!LIST_EMPTY(&server->listeners))
-        listener_free(LIST_FIRST(&server->listeners));
-    while (!LIST_EMPTY(&server->connections))
-        http_connection_free(LIST_FIRST(&server->connections));
+    struct http_listener *l, *next_l;
+    for (l = LIST_FIRST(&server->listeners); l; l = next_l) {
+        next_l = LIST_NEXT(l, link);
+        listener_free(l);
+    }
+    struct http_connection *c, *next_c;
+    for (c = LIST_FIRST(&server->connections); c; c = next_c) {
+        next_c = LIST_NEXT(c, link);
+        http_connection_free(c);
+    }
     http_server_set_hosts(server, NULL, 0);
     free(server->hosts);
     free(server);

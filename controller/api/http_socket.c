@@ -75,7 +75,7 @@ static int bind_unix(int fd, const struct sockaddr_un *address, mode_t mode, gid
 int http_socket_unix(const char *path, mode_t mode, gid_t gid, int *ret_fd, struct error **reterr)
 {
     struct sockaddr_un address;
-    int fd;
+    int fd = -1;
     int r = unix_address(path, &address, reterr);
     if (r == 0)
         r = socket_open(AF_UNIX, &fd, reterr);
@@ -129,7 +129,7 @@ static void set_option(int fd, int level, int option, int value)
 int http_socket_tcp(const char *text, int *ret_fd, struct error **reterr)
 {
     union tcp_address address;
-    int fd;
+    int fd = -1;
     int r = tcp_address(text, &address, reterr);
     if (r == 0)
         r = socket_open(address.any.sa_family, &fd, reterr);

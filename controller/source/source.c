@@ -140,9 +140,9 @@ static bool read_file(struct source *s, struct store *store, const char *path)
     ERROR_AUTO error = NULL;
     uint64_t hash;
 
-    if (stat(full, &st) < 0)
+    if (stat(full, &st) < 0 && lstat(full, &st) < 0)
         return errno == ENOENT || errno == ENOTDIR ? forget(s, store, path) : false;
-    if (!S_ISREG(st.st_mode))
+    if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
         return false;
     struct manifest *manifest = load_file(s->directory, path, &hash, &error);
     if (!manifest)
@@ -299,7 +299,8 @@ static bool read_due(struct source *s, struct store *store, int64_t now)
 
 static int64_t next_turn(const struct source *s)
 {
-    int64_t next = s->next_sweep < s->next_root ? s->next_sweep : s->next_root;
+    /* The root is checked when something wakes us anyway; alone it is worth no wake-up. */
+    int64_t next = s->next_sweep;
     size_t at = 0;
     const struct map_entry *entry;
     if (s->rescan_due && s->rescan_due < next)

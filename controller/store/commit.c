@@ -143,13 +143,13 @@ static void find(struct inner *inner, struct diags *findings)
     diags_move(inner->findings, findings);
 }
 
-/* Is this version right beside everything else that is in force? The message says why not. */
-static char *objection(struct commit *c, struct inner *inner, const struct resource *next,
+/* Is this version right beside everything else that is in force? The message says why not; findings,
+ * warnings too, are added. */
+static char *objection(struct commit *c, const struct resource *next, struct diags *findings,
                        enum object_state *retstate)
 {
     struct store *store = c->store;
     const struct resource *cell = store_cell(store);
-    DIAGS_AUTO findings = DIAGS_INIT;
     char what[96];
     char *message = NULL;
 
@@ -158,12 +158,11 @@ static char *objection(struct commit *c, struct inner *inner, const struct resou
         return NULL;
     if (!cell)
         return mem_strdup("there is no Cell in force that it could belong to");
-    cross_check(cell, wgkey_is_zero(&store->own_key) ? NULL : &store->own_key, next, &findings);
-    for (size_t i = 0; i < findings.count && !message; i++)
-        if (findings.list[i].severity == SEVERITY_ERROR)
-            message = mem_printf("%s:%u:%u: %s", findings.list[i].file, findings.list[i].line,
-                                 findings.list[i].column, findings.list[i].message);
-    find(inner, &findings);
+    cross_check(cell, wgkey_is_zero(&store->own_key) ? NULL : &store->own_key, next, findings);
+    for (size_t i = 0; i < findings->count && !message; i++)
+        if (findings->list[i].severity == SEVERITY_ERROR)
+            message = mem_printf("%s:%u:%u: %s", findings->list[i].file, findings->list[i].line,
+                                 findings->list[i].column, findings->list[i].message);
     if (message)
         return message;
     const struct resource *other = claims_conflict(&store->claims, next, what);
@@ -187,9 +186,10 @@ static void fall_back(struct commit *c, struct inner *inner)
 {
     struct object *o = &inner->object;
     enum object_state state;
+    DIAGS_AUTO not_told = DIAGS_INIT; /* what is wrong is told of the manifest's version */
     if (!o->force)
         return;
-    char *why = objection(c, inner, o->force, &state);
+    char *why = objection(c, o->force, &not_told, &state);
     if (why) {
         put_in_force(c, inner, NULL);
         mem_freep(&why);
@@ -205,8 +205,10 @@ static void try_next(struct commit *c, struct inner *inner)
     struct object *o = &inner->object;
     struct resource *next = inner->winner->entry->resource;
     enum object_state state;
-    char *why = objection(c, inner, next, &state);
+    DIAGS_AUTO findings = DIAGS_INIT;
+    char *why = objection(c, next, &findings, &state);
 
+    find(inner, &findings);
     wait_for_others(c->store, inner, why);
     if (why) {
         set_state(inner, state, why);
@@ -224,7 +226,9 @@ static void try_next(struct commit *c, struct inner *inner)
 
 static void keep_stale(struct commit *c, struct inner *inner, char *message)
 {
+    DIAGS_AUTO none = DIAGS_INIT;
     set_state(inner, OBJECT_STALE, message);
+    find(inner, &none);
     wait_for_others(c->store, inner, false);
     if (c->first && inner->object.force)
         emit(c, inner, inner->object.force);

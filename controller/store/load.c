@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "controller/source/tree.h"
 #include "controller/state/record.h"
@@ -21,6 +22,12 @@ static struct manifest *unreadable(const char *path, const char *why)
     return m;
 }
 
+static bool is_link(const char *full)
+{
+    struct stat st;
+    return lstat(full, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
 struct manifest *load_file(const char *directory, const char *path, uint64_t *rethash,
                            struct error **reterr)
 {
@@ -33,6 +40,8 @@ struct manifest *load_file(const char *directory, const char *path, uint64_t *re
     if (io_read(full, YAML_FILE_MAX, &text, &error) == 0) {
         *rethash = hash_bytes(text.text, text.len, 1);
         manifest = manifest_parse(path, text.text, text.len);
+    } else if (error->errnum == ENOENT && is_link(full)) {
+        manifest = unreadable(path, "a link to nothing: what it led to stays in force");
     } else if (error->errnum == ENOENT) {
         *reterr = error;
         error = NULL;

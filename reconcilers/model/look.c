@@ -82,7 +82,7 @@ void model_off_reason(const struct model *model, const struct model_peer *peer, 
                 strbuf_printf(out, " %s", peer->resource->kind->fields[i].path);
         return;
     case PEER_NO_SECRET:
-        strbuf_printf(out, "not on the device: presharedKey: %s",
+        strbuf_printf(out, "left as it is: presharedKey: %s",
                       peer->off_error ? peer->off_error->message : "cannot be read");
         return;
     case PEER_NO_ADDRESS:

@@ -181,7 +181,8 @@ int64_t model_expire(struct model *model, const struct model_inputs *inputs,
     model->next_expiry = 0;
     while ((entry = map_next(&model->peers, &at))) {
         struct model_peer *peer = entry->value;
-        if (!resolve_has_expired(&u, peer->resource) || peer->off != PEER_ON)
+        if (!resolve_has_expired(&u, peer->resource) ||
+            (peer->off != PEER_ON && peer->off != PEER_NO_SECRET))
             continue;
         peer->off = PEER_EXPIRED;
         resolve_drop_prefixes(model, peer);

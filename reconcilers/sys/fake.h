@@ -21,4 +21,5 @@ void sys_fake_wg_set(struct sys *sys, const char *name, const struct sys_wg_devi
 void sys_fake_wg_roam(struct sys *sys, const char *name, const struct wgkey *peer,
                       const struct ip *endpoint, uint16_t port);
 void sys_fake_port_taken(struct sys *sys, uint16_t port);
-void sys_fake_uplink_mtu(struct sys *sys, uint32_t mtu); /* 0: no default route */
+/* The only route is a default route by "uplink0" (MTU 1500 at first); 0: there is none. */
+void sys_fake_uplink_mtu(struct sys *sys, uint32_t mtu);

@@ -1,10 +1,11 @@
+#include "reconcilers/sys/fake_side.h"
+
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "reconcilers/sys/fake_side.h"
 #include "schema/base/mem.h"
 
 enum {

@@ -1,9 +1,10 @@
+#include "reconcilers/sys/fake_side.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "reconcilers/sys/added.h"
-#include "reconcilers/sys/fake_side.h"
 #include "schema/base/map.h"
 #include "schema/base/mem.h"
 

@@ -128,6 +128,7 @@ void netlink_put_text(struct nl_msg *msg, int type, const char *text)
 struct talk {
     const struct netlink_reader *reader; /* NULL: only an acknowledgement is expected */
     uint32_t seq;
+    bool told;        /* a row came */
     bool interrupted; /* the list changed while the kernel wrote it */
     bool ended;       /* the kernel has nothing more to say: the socket is clean */
 };
@@ -185,6 +186,7 @@ static int read_message(struct netlink *nl, struct talk *talk, const struct nlms
         return -ENOBUFS;
     if (hdr->nlmsg_type < NLMSG_MIN_TYPE || !talk->reader)
         return 0;
+    talk->told = true;
     int r = talk->interrupted ? 0 : talk->reader->row(hdr, talk->reader->context);
     if (r < 0 || hdr->nlmsg_flags & NLM_F_MULTI)
         return r;
@@ -255,7 +257,8 @@ int netlink_request(struct netlink *nl, struct nl_msg *msg)
 int netlink_get(struct netlink *nl, struct nl_msg *msg, const struct netlink_reader *reader)
 {
     struct talk talk = {.reader = reader};
-    return converse(nl, msg, &talk);
+    int r = converse(nl, msg, &talk);
+    return r == 0 && !talk.told ? -EBADMSG : r;
 }
 
 int netlink_dump(struct netlink *nl, struct nl_msg *msg, const struct netlink_reader *reader)
@@ -294,8 +297,7 @@ int netlink_fail(const struct netlink *nl, int errnum, struct error **reterr, co
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-/* A socket of any family answers these ioctls, and they wait for no lock that a writer holds long.
- */
+/* A socket of any family answers these, and they wait for no lock that is held long. */
 static int ask(struct netlink *nl, unsigned long question, struct ifreq *request)
 {
     int r = nl->socket ? 0 : connect_socket(nl);

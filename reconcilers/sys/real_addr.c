@@ -38,7 +38,6 @@ static int read_addr(const struct nlmsghdr *row, void *context)
         nlmsg_parse((struct nlmsghdr *)row, sizeof(struct ifaddrmsg), tb, IFA_MAX, addr_policy) < 0)
         return -EBADMSG;
     const struct ifaddrmsg *info = nlmsg_data(row);
-    /* The kernel filters by interface; one that is too old for that sends all. */
     if ((int)info->ifa_index != listing->ifindex ||
         (info->ifa_family != AF_INET && info->ifa_family != AF_INET6))
         return 0;
@@ -61,14 +60,19 @@ static int read_addr(const struct nlmsghdr *row, void *context)
     return 0;
 }
 
+/* The addresses of all interfaces are read: the kernel could filter by interface, but does not tell
+ * when such a list changed under the reader (seen on 6.18), and then some are missing. */
 int real_addr_list(void *side, int ifindex, struct sys_addrs *ret, struct error **reterr)
 {
     struct real *real = side;
+    char name[IFNAMSIZ];
     struct listing listing = {.ifindex = ifindex, .addrs = ret};
-    struct ifaddrmsg info = {.ifa_family = AF_UNSPEC, .ifa_index = (uint32_t)ifindex};
+    struct ifaddrmsg info = {.ifa_family = AF_UNSPEC};
     NETLINK_MESSAGE *msg = netlink_message(RTM_GETADDR, NLM_F_DUMP, &info, sizeof(info));
     struct netlink_reader reader = {.row = read_addr, .restart = restart, .context = &listing};
     int r = netlink_dump(real->netlink, msg, &reader);
+    if (r == 0 && ret->count == 0)
+        r = netlink_name(real->netlink, ifindex, name);
     if (r == -ENODEV)
         return SYS_ABSENT;
     if (r < 0)

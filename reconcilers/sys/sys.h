@@ -23,8 +23,7 @@
 
 enum { SYS_ABSENT = 1 };
 
-/* Our mark on what we make: the protocol number of addresses, routes and rules, and the link group.
- */
+/* Our mark on what we make: the protocol number of addresses, routes, rules, and the link group. */
 enum { SYS_OWNER = 87 };
 
 struct sys;
@@ -172,8 +171,7 @@ struct sys_wg_device {
     uint32_t fwmark;
 };
 
-/* A peer as the device reports it. `allowed` and what it points to are valid during the callback.
- */
+/* A peer as the device reports it. What `allowed` points to is valid during the callback. */
 struct sys_wg_peer {
     struct wgkey public_key;
     struct wgkey preshared_key; /* zero: none */

@@ -43,8 +43,7 @@ void wg_conns_drop(struct wg_conns *conns, const char *name)
     *conn = conns->list[--conns->count];
 }
 
-/* Between two requests the other end has nothing to say: something to read is the end, or a rest.
- */
+/* Between requests the other end has nothing to say: what can be read is the end, or a rest. */
 static bool is_quiet(int fd)
 {
     struct pollfd wait = {.fd = fd, .events = POLLIN};

@@ -36,8 +36,7 @@ static void default_signals(void)
 {
     struct sigaction action = {.sa_handler = SIG_DFL};
     for (int number = 1; number < NSIG; number++)
-        sigaction(number, &action,
-                  NULL); /* refused for KILL, STOP and libc's own: as it should be */
+        sigaction(number, &action, NULL); /* KILL, STOP and libc's own refuse, as they should */
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

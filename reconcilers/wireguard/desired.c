@@ -11,6 +11,7 @@ static void want_peer(struct wg_desired *desired, const struct wgkey *key)
     desired->peers[desired->peer_count++] = (struct wg_desired_peer){
         .key = *key,
         .peer = peer && peer->off == PEER_ON ? peer : NULL,
+        .leave = peer && peer->off == PEER_NO_SECRET,
         .id = peer       ? peer->resource->id
               : departed ? departed->id
                          : NULL,

@@ -232,6 +232,8 @@ static uint64_t wanted_hash(const struct model_peer *peer)
 
 static bool is_due(const struct wg_desired_peer *want, const struct wg_seen_peer *seen)
 {
+    if (want->leave)
+        return false;
     if (!want->peer)
         return seen;
     return !seen || seen->keepalive != 0 || seen->preshared_hash != wanted_hash(want->peer) ||

@@ -15,8 +15,9 @@ static bool concerned(const struct model *model, const char *interface)
 const struct reconciler reconciler_wireguard = {
     .name = "wireguard",
     .enforcer = BY_WIREGUARD,
-    /* WireGuard tells nobody of changes: it is read. */
-    .period = MILLISECONDS(700),
+    /* WireGuard tells nobody of changes: it is read, so often that what somebody took away is back
+     * within a second. A look is two wake-ups: the timer's and the answer's. */
+    .period = MILLISECONDS(900),
     .share = 100,
     .concerned = concerned,
     .observed_new = wg_observed_new,

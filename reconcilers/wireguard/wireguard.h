@@ -16,6 +16,7 @@ extern const struct reconciler reconciler_wireguard;
 struct wg_desired_peer {
     struct wgkey key;
     const struct model_peer *peer; /* NULL: must not be on the device */
+    bool leave;                    /* as it is, on the device or not: its secret cannot be read */
     const char *id;                /* of its resource; NULL: nobody's */
 };
 

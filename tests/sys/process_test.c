@@ -1,16 +1,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <linux/capability.h>
@@ -69,12 +66,13 @@ ON_REAL_SIDE(process, is_free_of_its_maker)
 {
     char path[64], cwd[256] = "";
     struct stat status;
-    /* None of this may reach it: an open file, a variable, ignored signals, the working directory.
+    /* None of this may reach it: an open file, a variable, an ignored signal, the working
+     * directory.
      */
     cr_assert(open("/etc/hostname", O_RDONLY) >= 0); /* without O_CLOEXEC */
     cr_assert(open("/etc/hostname", O_RDONLY) >= 0);
     setenv("PIC_TEST_SECRET", "hush", 1);
-    signal(SIGUSR2, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     cr_assert_eq(chdir("/usr"), 0);
     mode_t mask = umask(0);
     CHECK(sys_wg_create(sys, "pic0", &error), 0);
@@ -87,7 +85,7 @@ ON_REAL_SIDE(process, is_free_of_its_maker)
     cr_expect_eq(descriptors(pid, "/dev/net/tun"), 1U);
     cr_expect(!proc_contains(pid, "environ", "hush"));
     cr_expect(proc_contains(pid, "environ", "LOG_LEVEL=error"));
-    cr_expect_eq(ignored_signals(pid) & (1ULL << (SIGUSR2 - 1)), 0U);
+    cr_expect_eq(ignored_signals(pid) & (1ULL << (SIGHUP - 1)), 0U);
     cr_expect(readlink(proc_path(pid, "cwd", path), cwd, sizeof(cwd) - 1) > 0);
     cr_expect_str_eq(cwd, "/");
     cr_expect_neq(getsid(pid), getsid(0));
@@ -96,7 +94,7 @@ ON_REAL_SIDE(process, is_free_of_its_maker)
     cr_expect_eq(status.st_mode & 07777, 0600U);
     cr_assert_eq(stat("/run/wireguard", &status), 0);
     cr_expect_eq(status.st_mode & 07777, 0700U);
-    cr_expect_eq(signal(SIGUSR2, SIG_DFL), SIG_IGN, "our own signals are as before");
+    cr_expect_eq(signal(SIGHUP, SIG_DFL), SIG_IGN, "our own signals are as before");
 }
 
 ON_REAL_SIDE(process, outlives_its_maker)
@@ -128,6 +126,55 @@ ON_REAL_SIDE(process, ends_with_its_interface)
     cr_expect_eq(next_server(next_server(0)), 0, "one is left");
     CHECK(sys_link_delete(sys, link_of(sys, "pl-x").index, &error), 0);
     cr_expect_eq(next_server(0), 0);
+}
+
+/* One that is slow to end is waited for; one that does not is named. */
+ON_REAL_SIDE(process, that_ends_slowly_is_waited_for)
+{
+    start_device(sys, "pic0", 51820);
+    pid_t server = next_server(0);
+    kill(server, SIGSTOP);
+    pid_t waker = fork();
+    if (waker == 0) {
+        usleep(300000);
+        kill(server, SIGCONT);
+        _exit(0);
+    }
+    CHECK(sys_link_delete(sys, link_of(sys, "pic0").index, &error), 0);
+    cr_expect(!io_exists(socket_path));
+    cr_expect_eq(next_server(0), 0);
+    waitpid(waker, NULL, 0);
+
+    start_device(sys, "pic0", 51820);
+    server = next_server(0);
+    kill(server, SIGSTOP);
+    ERROR_AUTO slow = NULL;
+    cr_expect_eq(sys_link_delete(sys, link_of(sys, "pic0").index, &slow), -ETIMEDOUT);
+    cr_expect(slow && slow->class == ERROR_CONFLICT);
+    kill(server, SIGCONT);
+    EVENTUALLY(next_server(0) == 0);
+    start_device(sys, "pic0", 51820);
+}
+
+/* Others delete the interface, and its name is wanted again before the old process has ended. */
+ON_REAL_SIDE(process, that_is_dying_does_not_harm_the_next_one)
+{
+    SEEN_AUTO seen = {0};
+    start_device(sys, "pic0", 51820);
+    pid_t server = next_server(0);
+    kill(server, SIGSTOP);
+    side->link_remove(sys, "pic0");
+    pid_t waker = fork();
+    if (waker == 0) {
+        usleep(300000);
+        kill(server, SIGCONT);
+        _exit(0);
+    }
+    start_device(sys, "pic0", 51820);
+    waitpid(waker, NULL, 0);
+    usleep(100000);
+    seen_read(&seen, sys, "pic0");
+    cr_expect_eq(seen.device.listen_port, 51820);
 }
 
 ON_REAL_SIDE(process, replaced_behind_a_kept_connection)
@@ -206,198 +253,4 @@ ON_REAL_SIDE(process, old_port_works_again_after_a_refusal)
     CHECK(sys_wg_create(sys, "pl-x", &error), 0);
     change.listen_port = 51820;
     CHECK(sys_wg_set(sys, "pl-x", &change, NULL, 0, &error), -EADDRINUSE);
-}
-
-/* ---- the socket is a file -------------------------------------------------------------------- */
-
-/* A device of the same name in another network namespace, until `fd` ends. */
-static _Noreturn void live_elsewhere(int fd)
-{
-    struct sys *sys;
-    char byte = 'x';
-    ERROR_AUTO error = NULL;
-    bool ready = unshare(CLONE_NEWNET) == 0 && sys_open(&sys, &error) == 0 &&
-                 sys_wg_create(sys, "pic0", &error) == 0;
-    struct sys_link link;
-    if (!ready || write(fd, &byte, 1) != 1)
-        _exit(1);
-    while (read(fd, &byte, 1) < 0 && errno == EINTR)
-        ;
-    if (sys_link_get(sys, "pic0", &link, &error) == 0)
-        sys_link_delete(sys, link.index, &error);
-    _exit(0);
-}
-
-ON_REAL_SIDE(process, that_lives_elsewhere_is_respected)
-{
-    int ends[2];
-    char byte;
-    struct sys_wg_device device;
-    ERROR_AUTO refusal = NULL;
-    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(ends[0]);
-        live_elsewhere(ends[1]);
-    }
-    close(ends[1]);
-    cr_assert_eq(read(ends[0], &byte, 1), 1);
-
-    CHECK(sys_wg_get(sys, "pic0", &device, NULL, NULL, &error), SYS_ABSENT);
-    cr_assert_eq(sys_wg_create(sys, "pic0", &refusal), -EADDRINUSE);
-    cr_expect(strstr(refusal->message, "another network namespace"), "%s", refusal->message);
-    cr_expect_eq(refusal->class, ERROR_CONFLICT);
-    cr_expect(io_exists(socket_path), "its socket stays");
-    cr_expect_eq(if_nametoindex("pic0"), 0U);
-
-    /* An interface of that name here does not make it ours either, and deleting it waits for
-     * nobody. */
-    run((const char *[]){"ip", "tuntap", "add", "pic0", "mode", "tun", NULL});
-    CHECK(sys_wg_get(sys, "pic0", &device, NULL, NULL, &error), SYS_ABSENT);
-    CHECK(sys_link_delete(sys, link_of(sys, "pic0").index, &error), 0);
-    cr_expect(io_exists(socket_path));
-
-    close(ends[0]);
-    cr_assert_eq(waitpid(pid, NULL, 0), pid);
-    CHECK(sys_wg_create(sys, "pic0", &error), 0);
-}
-
-static int listen_by_hand(void)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
-    mkdir("/run/wireguard", 0700);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    cr_assert_eq(listen(fd, 5), 0);
-    return fd;
-}
-
-ON_REAL_SIDE(process, leftover_socket_is_replaced)
-{
-    struct sys_wg_device device;
-    close(listen_by_hand());
-    cr_assert(io_exists(socket_path));
-    CHECK(sys_wg_get(sys, "pic0", &device, NULL, NULL, &error), SYS_ABSENT);
-    CHECK(sys_wg_create(sys, "pic0", &error), 0);
-    CHECK(sys_wg_get(sys, "pic0", &device, NULL, NULL, &error), 0);
-}
-
-ON_REAL_SIDE(process, persistent_tun_of_others_is_not_taken)
-{
-    run((const char *[]){"ip", "tuntap", "add", "pic0", "mode", "tun", NULL});
-    int index = link_of(sys, "pic0").index;
-    CHECK(sys_wg_create(sys, "pic0", &error), -EEXIST);
-    cr_expect_eq(link_of(sys, "pic0").index, index);
-}
-
-/* ---- nonsense from the other end ------------------------------------------------------------- */
-
-static const struct {
-    const char *answer;
-    int result;
-} answers[] = {
-    {"", -ECONNRESET},
-    {"errno=0\n", -ECONNRESET},
-    {"public_key=00\n", -EBADMSG},
-    {"HTTP/1.1 400 Bad Request\r\n\r\n", -EBADMSG},
-    {"errno=0\n\nerrno=0\n\n", -EBADMSG},
-    {"errno=-22\n\n", -EINVAL},
-    {"errno=-98\n\n", -EADDRINUSE},
-    {"listen_port=1\nerrno=0\n\n", 0},
-};
-
-static _Noreturn void answer(int fd)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
-        char request[64];
-        int client = accept(fd, NULL, NULL);
-        ssize_t len = read(client, request, sizeof(request));
-        size_t size = strlen(answers[i].answer);
-        if (len <= 0 || write(client, answers[i].answer, size) != (ssize_t)size)
-            _exit(1);
-        close(client);
-    }
-    _exit(0);
-}
-
-ON_REAL_SIDE(process, that_talks_nonsense)
-{
-    int status;
-    side->link_add(sys, "pic0");
-    int fd = listen_by_hand();
-    pid_t pid = fork();
-    if (pid == 0)
-        answer(fd);
-    close(fd);
-    for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
-        struct sys_wg_device device;
-        CHECK(sys_wg_get(sys, "pic0", &device, NULL, NULL, &error), answers[i].result);
-    }
-    cr_assert_eq(waitpid(pid, &status, 0), pid);
-    cr_expect_eq(status, 0);
-}
-
-/* ---- lists that change while they are read --------------------------------------------------- */
-
-enum { STABLE = 600, MOVING = 200, LOOKS = 300 };
-
-static struct prefix numbered(uint8_t net, unsigned number)
-{
-    return (struct prefix){
-        .ip = {.family = AF_INET, .bytes = {10, net, (uint8_t)(number >> 8), (uint8_t)number}},
-        .len = 32};
-}
-
-/* Takes addresses from the head of the list and puts them at its end: whoever counts positions
- * while he reads skips some. */
-static _Noreturn void churn(int index)
-{
-    struct sys *sys;
-    ERROR_AUTO error = NULL;
-    if (sys_open(&sys, &error) < 0)
-        _exit(1);
-    for (unsigned i = 0;; i = (i + 1) % MOVING) {
-        struct prefix prefix = numbered(1, i);
-        if (sys_addr_delete(sys, index, &prefix, &error) < 0 ||
-            sys_addr_add(sys, index, &prefix, false, &error) < 0)
-            _exit(1);
-    }
-}
-
-static unsigned count_stable(const struct sys_addrs *addrs)
-{
-    unsigned count = 0;
-    for (size_t i = 0; i < addrs->count; i++)
-        count += addrs->list[i].prefix.ip.bytes[1] == 2;
-    return count;
-}
-
-ON_REAL_SIDE(process, list_is_whole_or_an_error)
-{
-    struct sys_addrs addrs = {0};
-    unsigned whole = 0;
-    side->link_add(sys, "other0");
-    int index = link_of(sys, "other0").index;
-    for (unsigned i = 0; i < MOVING + STABLE; i++) {
-        struct prefix prefix = i < MOVING ? numbered(1, i) : numbered(2, i);
-        CHECK(sys_addr_add(sys, index, &prefix, false, &error), 0);
-    }
-    pid_t pid = fork();
-    if (pid == 0)
-        churn(index);
-    for (unsigned i = 0; i < LOOKS; i++) {
-        ERROR_AUTO error = NULL;
-        int r = sys_addr_list(sys, index, &addrs, &error);
-        cr_expect(r == 0 || r == -EAGAIN);
-        cr_expect(r < 0 || count_stable(&addrs) == STABLE, "look %u: %u", i, count_stable(&addrs));
-        whole += r == 0;
-    }
-    cr_expect_eq(waitpid(pid, NULL, WNOHANG), 0, "the list changed all the time");
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
-    CHECK(sys_addr_list(sys, index, &addrs, &error), 0);
-    cr_expect_eq(count_stable(&addrs), (unsigned)STABLE);
-    cr_log_info("%u of %u looks were undisturbed", whole, (unsigned)LOOKS);
-    sys_addrs_clear(&addrs);
 }

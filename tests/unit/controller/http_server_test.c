@@ -3,8 +3,6 @@
  */
 #include "tests/unit/controller/http_harness.h"
 
-#include "controller/api/http_socket.h"
-
 #define HOST "Host: cell.home\r\n"
 #define LAST HOST "Connection: close\r\n"
 
@@ -363,114 +361,6 @@ Test(http_server, freed_with_a_stream, .timeout = 60)
     cr_assert_eq(recv(fd, (char[1]){0}, 1, 0), 1);
     harness_stop(&h);
     close(fd);
-}
-
-/* --- listening -------------------------------------------------------------------------------- */
-
-static void expect_listen_error(const char *path, int want)
-{
-    ERROR_AUTO error = NULL;
-    int fd = -1;
-    int r = http_socket_unix(path, 0660, (gid_t)-1, &fd, &error);
-    cr_assert_eq(r, -want, "\"%s\": %d", path, r);
-    cr_expect(strstr(error->message, path), "%s", error->message);
-}
-
-/* A second server must not take the socket of a live one. */
-Test(http_server, live_socket, .timeout = 60)
-{
-    struct harness h;
-    harness_start(&h, &harness_limits, 0);
-    expect_listen_error(h.path, EADDRINUSE);
-    expect_hello(dial_unix(&h));
-    harness_stop(&h);
-}
-
-/* What a killed server leaves is replaced, with the mode and group that were asked for. */
-Test(http_server, stale_socket, .timeout = 60)
-{
-    struct harness h;
-    ERROR_AUTO error = NULL;
-    struct stat st;
-    int fd, status;
-    harness_start(&h, &harness_limits, 0);
-    kill(h.pid, SIGKILL);
-    cr_assert_eq(waitpid(h.pid, &status, 0), h.pid);
-    cr_assert_eq(access(h.path, F_OK), 0);
-
-    gid_t group = getuid() == 0 ? 4242 : getgid();
-    cr_assert_eq(http_socket_unix(h.path, 0640, group, &fd, &error), 0);
-    cr_assert_eq(lstat(h.path, &st), 0);
-    cr_expect(S_ISSOCK(st.st_mode) && (st.st_mode & 07777) == 0640 && st.st_gid == group);
-    close(fd);
-    unlink(h.path);
-    rmdir(h.directory);
-}
-
-/* A file in the place of the socket is somebody's file. */
-Test(http_server, foreign_file)
-{
-    char directory[] = "/tmp/pic-http-XXXXXX";
-    cr_assert_not_null(mkdtemp(directory));
-    MEM_AUTO char *path = mem_printf("%s/sock", directory);
-    int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-    cr_assert_geq(fd, 0);
-    close(fd);
-    expect_listen_error(path, EEXIST);
-    cr_expect_eq(access(path, F_OK), 0);
-
-    MEM_AUTO char *absent = mem_printf("%s/absent/sock", directory);
-    expect_listen_error(absent, ENOENT);
-    MEM_AUTO char *deep = mem_printf("%s/%0120d", directory, 1);
-    expect_listen_error(deep, ENAMETOOLONG);
-    unlink(path);
-    rmdir(directory);
-}
-
-static const struct {
-    const char *address;
-    int error;
-} addresses[] = {
-    {"cell.home:80", EINVAL},         {"127.0.0.1", EINVAL},
-    {"127.0.0.1:0", EINVAL},          {"::1:80", EINVAL},
-    {"192.0.2.77:80", EADDRNOTAVAIL}, {"", EINVAL},
-};
-
-Test(http_server, bad_addresses)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
-        ERROR_AUTO error = NULL;
-        int fd;
-        int r = http_socket_tcp(addresses[i].address, &fd, &error);
-        cr_assert_eq(r, -addresses[i].error, "row %zu: %d", i, r);
-    }
-}
-
-/* Stops listening; what is connected goes on. The socket of another server stays where it is. */
-Test(http_server, unlisten)
-{
-    char directory[] = "/tmp/pic-http-XXXXXX";
-    ERROR_AUTO error = NULL;
-    cr_assert_not_null(mkdtemp(directory));
-    MEM_AUTO char *path = mem_printf("%s/sock", directory);
-    struct event_base *base = event_base_new();
-    struct http_server *server = http_server_new(base, &harness_limits, handle, NULL);
-    cr_assert_eq(http_server_listen_unix(server, path, 0600, (gid_t)-1, &error), 0);
-    http_server_unlisten(server, "elsewhere");
-    cr_expect_eq(access(path, F_OK), 0);
-    http_server_unlisten(server, path);
-    cr_expect_neq(access(path, F_OK), 0);
-
-    cr_assert_eq(http_server_listen_unix(server, path, 0600, (gid_t)-1, &error), 0);
-    unlink(path);
-    int fd;
-    cr_assert_eq(http_socket_unix(path, 0600, (gid_t)-1, &fd, &error), 0);
-    http_server_free(server);
-    event_base_free(base);
-    cr_expect_eq(access(path, F_OK), 0, "the socket of another server was removed");
-    close(fd);
-    unlink(path);
-    rmdir(directory);
 }
 
 static size_t open_descriptors(void)
