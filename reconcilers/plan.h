@@ -26,6 +26,7 @@ struct step {
     const char *key;    /* the model key that it belongs to */
     const char *cause;  /* "Peer/laptop", or CAUSE_DRIFT: somebody else changed the live system */
     enum disruption disruption;
+    bool needed; /* without it the steps that follow make no sense */
     struct field_change *changes;
     size_t change_count, change_capacity;
     const void *action; /* the reconciler's own: all that apply() needs */

@@ -32,7 +32,7 @@ void engine_free(struct engine *engine)
         struct run *run = &engine->runs[i];
         run_drop_plan(run);
         queue_clear(&run->queue);
-        run_clear_troubles(&run->troubles);
+        troubles_clear(&run->troubles);
         error_free(run->error);
         run->reconciler->observed_free(run->observed);
     }
@@ -113,7 +113,7 @@ const char *engine_trouble(const struct engine *engine, const char *key)
 {
     for (size_t i = 0; i < reconciler_count; i++) {
         const struct run *run = &engine->runs[i];
-        const struct trouble *trouble = map_get_text(&run->troubles, key);
+        const struct trouble *trouble = troubles_find(&run->troubles, key, NULL);
         if (trouble)
             return trouble->message;
         if (run->error && map_get_text(&run->queue.waiting, key))

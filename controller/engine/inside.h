@@ -6,7 +6,7 @@
 
 #include "controller/engine/engine.h"
 #include "controller/engine/queue.h"
-#include "schema/base/map.h"
+#include "controller/engine/troubles.h"
 
 struct run {
     const struct reconciler *reconciler;
@@ -20,22 +20,17 @@ struct run {
     struct plan plan;
     size_t at;       /* steps before it are done */
     bool everything; /* the plan was about all keys */
-    bool verifying;  /* it is the second plan, which should have been empty */
-    bool troubled;   /* a step of it failed and was left out */
     char **keys;     /* that it was made for */
     size_t key_count;
+
+    struct troubles troubles; /* what the plan leaves out, and what of it failed */
+    struct troubles former;   /* before the plan was made */
 
     bool careful; /* after a failure: step by step, leaving out what fails */
     unsigned failures;
     int64_t retry_at;
     struct error *error;
-    struct map troubles; /* by key → struct trouble */
     bool converged;
-};
-
-struct trouble {
-    char key[MODEL_KEY_MAX];
-    char *message;
 };
 
 struct engine {
@@ -50,4 +45,3 @@ struct engine {
 void run_turn(struct engine *engine, struct run *run, int64_t now);
 /* The plan and the keys that it was made for. */
 void run_drop_plan(struct run *run);
-void run_clear_troubles(struct map *troubles);

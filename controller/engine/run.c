@@ -15,43 +15,14 @@ enum {
 static const int64_t backoff_first = MILLISECONDS(200);
 static const int64_t backoff_person = SECONDS(30); /* a person has to do something first */
 
-void run_clear_troubles(struct map *troubles)
-{
-    size_t at = 0;
-    struct map_entry *entry;
-    while ((entry = map_next(troubles, &at))) {
-        struct trouble *trouble = entry->value;
-        free(trouble->message);
-        free(trouble);
-    }
-    map_clear(troubles);
-}
-
 void run_drop_plan(struct run *run)
 {
     plan_clear(&run->plan);
     queue_free_keys(run->keys, run->key_count);
     run->keys = NULL;
     run->key_count = run->at = 0;
-    run->everything = run->verifying = run->troubled = false;
-}
-
-static void forget_trouble(struct run *run, const char *key)
-{
-    struct trouble *trouble = map_remove_text(&run->troubles, key);
-    if (!trouble)
-        return;
-    free(trouble->message);
-    free(trouble);
-}
-
-static void note_trouble(struct run *run, const char *key, const char *message)
-{
-    forget_trouble(run, key);
-    struct trouble *trouble = mem_alloc(sizeof(*trouble));
-    memcpy(trouble->key, key, strnlen(key, MODEL_KEY_MAX - 1) + 1);
-    trouble->message = mem_strdup(message);
-    map_put_text(&run->troubles, trouble->key, trouble);
+    run->everything = false;
+    troubles_clear(&run->former);
 }
 
 static void tell_step(struct engine *engine, const struct run *run, const struct step *step,
@@ -62,23 +33,24 @@ static void tell_step(struct engine *engine, const struct run *run, const struct
 }
 
 /* Jitter from the failure's own number and time: no state, no random source. */
-static int64_t backoff(const struct run *run, int64_t now)
+static int64_t backoff(enum error_class class, unsigned failures, int64_t now)
 {
-    if (run->error->class != ERROR_TRANSIENT)
+    if (class != ERROR_TRANSIENT)
         return backoff_person;
-    unsigned exponent = run->failures < BACKOFF_EXPONENT ? run->failures : BACKOFF_EXPONENT;
+    unsigned exponent = failures < BACKOFF_EXPONENT ? failures : BACKOFF_EXPONENT;
     int64_t wait = backoff_first << exponent;
-    uint64_t spread = hash_bytes(&now, sizeof(now), run->failures) % 41;
+    uint64_t spread = hash_bytes(&now, sizeof(now), failures) % 41;
     return wait * (int64_t)(80 + spread) / 100;
 }
 
+/* The first failure is followed at once by a careful run, so that what fails stops only itself. */
 static void fail(struct engine *engine, struct run *run, struct error *error)
 {
     int64_t now = engine->clock->monotonic(engine->clock->context);
 
     error_free(run->error);
     run->error = error;
-    run->retry_at = now + backoff(run, now);
+    run->retry_at = run->careful ? now + backoff(error->class, run->failures, now) : now;
     run->failures++;
     run->careful = true;
     run->look = true;
@@ -91,17 +63,26 @@ static void fail(struct engine *engine, struct run *run, struct error *error)
         engine->hooks.run(engine->hooks.context, run->reconciler, error);
 }
 
+static void applied(const struct engine *engine, const struct run *run, const char *key)
+{
+    if (!troubles_find(&run->troubles, key, NULL))
+        model_applied(engine->model, key);
+}
+
 static void succeed(struct engine *engine, struct run *run)
 {
+    size_t at = 0;
+    const struct trouble *former;
     for (size_t i = 0; i < run->key_count; i++)
-        if (!map_get_text(&run->troubles, run->keys[i]))
-            model_applied(engine->model, run->keys[i]);
+        applied(engine, run, run->keys[i]);
+    while ((former = troubles_next(&run->former, &at)))
+        applied(engine, run, former->key);
     bool was_failing = run->error;
     error_free(run->error);
     run->error = NULL;
     run->failures = 0;
     run->careful = false;
-    run->converged = run->troubles.count == 0;
+    run->converged = !troubles_any(&run->troubles);
     run_drop_plan(run);
     if (was_failing && engine->hooks.run)
         engine->hooks.run(engine->hooks.context, run->reconciler, NULL);
@@ -159,42 +140,56 @@ static const char *withheld_by(const struct model *model, const struct step *ste
     return NULL;
 }
 
-/* What is withheld for the same reason as in `former` has been told. */
-static void withhold(struct engine *engine, struct run *run, const struct map *former)
+/* What is withheld for the same reason as before has been told. */
+static void withhold(struct engine *engine, struct run *run, const struct step *step,
+                     const char *why, const struct trouble *former)
+{
+    if (!former || strcmp(former->message, why) != 0)
+        tell_step(engine, run, step, NULL, true);
+    troubles_add(&run->troubles, &(struct trouble){.key = (char *)step->key,
+                                                   .object = (char *)step->object,
+                                                   .message = (char *)why,
+                                                   .withheld = true});
+}
+
+/* Takes out of the plan what is not wanted, and what failed and is not to be tried again yet. */
+static void leave_out(struct engine *engine, struct run *run, int64_t now)
 {
     struct plan *plan = &run->plan;
     size_t kept = 0;
     for (size_t i = 0; i < plan->count; i++) {
         struct step step = plan->steps[i];
+        const struct trouble *former = troubles_find(&run->former, step.key, step.object);
         const char *why = withheld_by(engine->model, &step);
-        if (!why) {
+        bool failed = former && !former->withheld;
+        if (why) {
+            withhold(engine, run, &step, why, former);
+        } else if (failed && now < former->retry_at) {
+            troubles_add(&run->troubles, former);
+        } else {
+            run->careful |= failed;
             plan->steps[kept++] = step;
             continue;
         }
-        const struct trouble *known = map_get_text(former, step.key);
-        if (!known || strcmp(known->message, why) != 0)
-            tell_step(engine, run, &step, NULL, true);
-        note_trouble(run, step.key, why);
         mem_freep(&step.changes);
     }
     plan->count = kept;
 }
 
-static void begin(struct engine *engine, struct run *run, bool everything)
+static void begin(struct engine *engine, struct run *run, bool everything, int64_t now)
 {
     run->keys = queue_take(&run->queue, &run->key_count);
     run->everything = everything;
     struct keys keys = {(const char *const *)run->keys, run->key_count};
     make_plan(engine, run, everything ? &(struct keys){0} : &keys, &run->plan);
-    struct map former = MAP_INIT;
+    /* What was marked is tried at once. */
+    for (size_t i = 0; i < run->key_count; i++)
+        troubles_forget(&run->troubles, run->keys[i]);
     if (everything) {
-        former = run->troubles;
-        run->troubles = MAP_INIT;
+        run->former = run->troubles;
+        run->troubles = (struct troubles){0};
     }
-    for (size_t i = 0; !everything && i < run->key_count; i++)
-        forget_trouble(run, run->keys[i]);
-    withhold(engine, run, &former);
-    run_clear_troubles(&former);
+    leave_out(engine, run, now);
     run->at = 0;
     if (run->plan.count == 0)
         succeed(engine, run);
@@ -202,15 +197,10 @@ static void begin(struct engine *engine, struct run *run, bool everything)
 
 /* ---- carrying out ---- */
 
-static bool is_foundation(const struct step *step)
-{
-    return strcmp(step->key, MODEL_KEY_CELL) == 0;
-}
-
-static bool has_foundation(const struct plan *plan)
+static bool concerns_cell(const struct plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++)
-        if (is_foundation(&plan->steps[i]))
+        if (strcmp(plan->steps[i].key, MODEL_KEY_CELL) == 0)
             return true;
     return false;
 }
@@ -221,7 +211,7 @@ static void finish(struct engine *engine, struct run *run)
 {
     struct error *error = NULL;
     struct plan again;
-    bool again_everything = run->everything || has_foundation(&run->plan);
+    bool again_everything = run->everything || concerns_cell(&run->plan);
     struct keys keys = {(const char *const *)run->keys, run->key_count};
 
     if (run->plan.count > SLICE_STEPS)
@@ -234,7 +224,7 @@ static void finish(struct engine *engine, struct run *run)
     size_t left = 0;
     const struct step *first = NULL;
     for (size_t i = 0; i < again.count; i++) {
-        if (map_get_text(&run->troubles, again.steps[i].key))
+        if (troubles_find(&run->troubles, again.steps[i].key, again.steps[i].object))
             continue;
         first = first ? first : &again.steps[i];
         left++;
@@ -254,11 +244,18 @@ static void finish(struct engine *engine, struct run *run)
 
 static void skip_step(struct engine *engine, struct run *run, struct error *error)
 {
+    int64_t now = engine->clock->monotonic(engine->clock->context);
     const struct step *step = &run->plan.steps[run->at];
+    const struct trouble *former = troubles_find(&run->former, step->key, step->object);
+    struct trouble trouble = {.key = (char *)step->key,
+                              .object = (char *)step->object,
+                              .message = error->message,
+                              .failures = former ? former->failures + 1 : 0};
+
+    trouble.retry_at = now + backoff(error->class, trouble.failures, now);
     tell_step(engine, run, step, error->message, false);
-    note_trouble(run, step->key, error->message);
+    troubles_add(&run->troubles, &trouble);
     error_free(error);
-    run->troubled = true;
     run->at++;
 }
 
@@ -269,7 +266,7 @@ static void carry_out(struct engine *engine, struct run *run)
     size_t to = run->plan.count - run->at < slice ? run->plan.count : run->at + slice;
 
     if (run->reconciler->apply(engine->sys, &run->plan, run->at, to, &error) < 0) {
-        if (run->careful && !is_foundation(&run->plan.steps[run->at])) {
+        if (run->careful && !run->plan.steps[run->at].needed) {
             skip_step(engine, run, error);
         } else {
             fail(engine, run, error);
@@ -299,5 +296,5 @@ void run_turn(struct engine *engine, struct run *run, int64_t now)
         return;
     }
     if (!engine->model->hold)
-        begin(engine, run, everything);
+        begin(engine, run, everything, now);
 }

@@ -56,6 +56,7 @@ static void plan_delete(struct planner *p, const char *interface, int index)
 static void plan_create(struct planner *p)
 {
     add_cell_step(p, VERB_CREATE, DISRUPTION_NONE, "interface");
+    p->plan->steps[p->plan->count - 1].needed = true;
     p->fresh = true;
     action_new(p, WG_ACTION_CREATE);
 }

@@ -1,0 +1,527 @@
+#!/usr/bin/env python3
+"""Bad input: a message that says what, where and what to do; all else keeps working, nothing live is lost.
+
+Each row of WRONG replaces the manifest of a live peer, `wrong`, next to its neighbour, `good`. Both must
+stay on the device as they were. `picctl validate` and picd must name the place and the words.
+"""
+import base64
+import os
+import time
+
+from lab import (Failure, cell_manifest, check, check_equal, check_in, key_pair, link, main, measured,
+                 peer_manifest, random_key, run, save, stays, wait, wg_device, wg_peers)
+
+KEY = random_key()  # of the peer that goes wrong
+GOOD = random_key()
+OWN_PRIVATE, OWN = key_pair()
+
+
+def peer(extra="", key=KEY, name="wrong", head="apiVersion: pic/v1\nkind: Peer\n", address="10.10.0.50"):
+    return f"{head}metadata:\n  name: {name}\nspec:\n  publicKey: {key}\n  address: {address}\n{extra}"
+
+
+def aliases():
+    """Nine levels, each nine times the one above: 9**9 texts from 600 bytes."""
+    levels = [f"    l0: &l0 [{', '.join(['x'] * 9)}]\n"]
+    levels += [f"    l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]\n" for i in range(1, 9)]
+    return peer().replace("spec:", "  annotations:\n" + "".join(levels) + "spec:")
+
+
+def annotated(value):
+    return peer().replace("spec:", f"  annotations:\n    x: {value}\nspec:")
+
+
+def indented(levels):
+    return "".join(" " * i + "a:\n" for i in range(levels)) + " " * levels + "a: 1\n"
+
+
+def keyed(key):
+    return peer(key=key)
+
+
+# what, the file, where in it, words of the message
+WRONG = [
+    ("a tab", peer("\tinternet: true\n"), "8:1", ["tab", "spaces"]),
+    ("a duplicate key", peer("  address: 10.10.0.51\n"), "8:3", ["address", "twice", "line 7"]),
+    ("a wrong type", peer("  internet: 'true'\n"), "8:13", ["internet", "true or false", "without quotes"]),
+    ("no for a boolean", peer("  internet: no\n"), "8:13", ["internet", '"no"', "true or false"]),
+    ("a text for a number", peer("  client:\n    keepalive: soon\n"), "9:16",
+     ["client.keepalive", "soon", "0 to 65535"]),
+    ("a number out of bounds", peer("  client:\n    mtu: 500\n"), "9:10", ["client.mtu", "1280 to 9000"]),
+    ("a text for a list", peer("  subnets: 10.9.0.0/16\n"), "8:12", ["subnets", "list", "[a, b]"]),
+    ("a list for a text", peer("  expires: [1]\n"), "8:12", ["expires", "time"]),
+    ("a word of none", peer("  client:\n    tunnel: half\n"), "9:13", ["client.tunnel", "half", "full|split"]),
+    ("an unknown field", peer("  adress6: fd00::1\n"), "8:3", ["adress6", 'did you mean "address6"']),
+    ("an unknown field of metadata", peer().replace("spec:", "  lables: {}\nspec:"), "5:3",
+     ["metadata.lables", "labels"]),
+    ("an unknown field on top", peer("stats: {}\n"), "8:1", ["stats", "spec"]),
+    ("another apiVersion", peer(head="apiVersion: v1\nkind: Peer\n"), "1:13", ["apiVersion", "pic/v1"]),
+    ("no apiVersion", peer(head="kind: Peer\n"), "1:1", ["apiVersion is missing", "pic/v1"]),
+    ("an unknown kind", peer(head="apiVersion: pic/v1\nkind: Pear\n"), "2:7", ["Pear", "did you mean Peer"]),
+    ("no kind", peer(head="apiVersion: pic/v1\n"), "1:1", ["kind is missing"]),
+    ("no name", peer().replace("name: wrong", "labels: {}"), "1:1", ["metadata.name is missing"]),
+    ("a required field missing", peer().replace("publicKey", "# publicKey"), "7:3",
+     ["publicKey is missing", "WireGuard public key"]),
+    ("a list on top", "- a\n- b\n", "1:1", ["expected apiVersion, kind, metadata and spec"]),
+    ("an alias", annotated("&a b").replace("spec:", "    y: *a\nspec:"), "7:8",
+     ["alias", "*a", "write the value out"]),
+    ("an alias bomb", aliases(), "7:14", ["alias", "*l0"]),
+    ("10,000 levels of lists", annotated("[" * 10000 + "]" * 10000), "6:69", ["nested too deep", "64"]),
+    ("10,000 levels of maps", annotated("{a: " * 10000 + "}" * 10000), "6:",  ["nested too deep", "64"]),
+    ("2,000 indented levels", indented(2000), "65:", ["nested too deep", "64"]),
+    ("a text of 50 MB", annotated("x" * (50 << 20)), "", ["4194304", "larger"]),
+    ("a text of 3 MB", annotated("x" * (3 << 20)), "6:8", ["3145728", "at most 1048576"]),
+    ("two million lines in a text", annotated("|\n" + "      x\n" * 2000000), "", ["4194304", "larger"]),
+    ("too many keys", peer().replace("spec:", "  annotations:\n" + "".join(
+        f"    k{i}: v\n" for i in range(1100)) + "spec:"), "1030:5", ["more than 1024 keys"]),
+    ("UTF-16, little end first", peer().encode("utf-16"), "1:1", ["UTF-16", "save it as UTF-8"]),
+    ("UTF-16, big end first", b"\xfe\xff" + peer().encode("utf-16-be"), "1:1", ["UTF-16", "UTF-8"]),
+    ("what is no UTF-8", peer().encode() + b"  expires: \xff\n", "8:1", ["not valid YAML"]),
+    ("a control character", peer("  expires: \x01\n"), "8:1", ["not valid YAML"]),
+    ("an unclosed quote", peer('  expires: "2027\n'), "", ["not valid YAML", "line 8"]),
+    ("an unclosed list", peer("  subnets: [10.9.0.0/16\n"), "", ["not valid YAML", "line 8"]),
+    ("text behind the separator", peer() + "--- junk\n" + peer(name="other", key=random_key()), "9:",
+     ["not valid YAML"]),
+    ("a key of 43 characters", keyed(KEY[:42] + "="), "6:14", ["publicKey", "44 characters of base64"]),
+    ("a key without its =", keyed(KEY[:43]), "6:14", ["44 characters"]),
+    ("a key in the alphabet of URLs", keyed("-_" + KEY[2:]), "6:14", ["44 characters"]),
+    ("a key with bits left over", keyed(KEY[:42] + "B="), "6:14", ["44 characters"]),
+    ("a key of zeros", keyed("A" * 43 + "="), "6:14", ["44 characters"]),
+    ("a key in hexadecimal", keyed(base64.b64decode(KEY).hex()), "6:14", ["44 characters"]),
+    ("a key that has spaces", keyed(f'"{KEY[:20]} {KEY[20:]}"'), "6:14", ["44 characters"]),
+    ("an address outside the prefix", peer(address="10.11.0.5"), "7:12",
+     ["10.11.0.5", "not inside network.vpn 10.10.0.0/24", "Cell/alpha"]),
+    ("the network's address", peer(address="10.10.0.0"), "7:12", ["10.10.0.0", "network or broadcast"]),
+    ("the broadcast address", peer(address="10.10.0.255"), "7:12", ["10.10.0.255", "network or broadcast"]),
+    ("the cell's own address", peer(address="10.10.0.1"), "7:12", ["10.10.0.1", "the cell's own"]),
+    ("an address of services", peer(address="10.10.0.230"), "7:12", ["10.10.0.230", "service addresses"]),
+    ("an address with a length", peer(address="10.10.0.5/24"), "7:12", ["10.10.0.5/24", "without a prefix length"]),
+    ("an address with zeros in front", peer(address="010.010.000.005"), "7:12", ["010.010.000.005", "IPv4"]),
+    ("IPv6 where IPv4 is meant", peer(address="fd10:a1fa:ce11::5"), "7:12", ["fd10:a1fa:ce11::5", "IPv4"]),
+    ("an IPv6 address outside", peer("  address6: fd99::5\n"), "8:13", ["fd99::5", "not inside network.vpn6"]),
+    ("a subnet over the cell's prefix", peer("  subnets: [10.10.0.128/25]\n"), "8:12",
+     ["10.10.0.128/25", "overlaps network.vpn"]),
+    ("a default route as a subnet", peer("  subnets: [0.0.0.0/0]\n"), "8:12", ["default route"]),
+    ("a prefix that is none", peer("  subnets: [10.9.0.0/33]\n"), "8:13", ["10.9.0.0/33", "prefix"]),
+    ("the neighbour's key", keyed(GOOD), "1:1", ["Peer/good", "good.yaml:", "change one of the two"]),
+    ("the neighbour's address", peer(address="10.10.0.40"), "1:1",
+     ["10.10.0.40", "Peer/good", "good.yaml:", "change one of the two"]),
+    ("the neighbour's subnet", peer("  subnets: [192.168.40.0/24]\n"), "1:1",
+     ["192.168.40.0/24", "Peer/good", "change one of the two"]),
+    ("the neighbour's subnet, written otherwise", peer("  subnets: [192.168.40.7/24]\n"), "1:1",
+     ["192.168.40.0/24", "Peer/good"]),
+    ("a name with ../", peer(name="../../etc/passwd"), "4:9", ["../../etc/passwd", "a-z 0-9"]),
+    ("a name with capitals", peer(name="Wrong"), "4:9", ["Wrong", "a-z 0-9"]),
+    ("a name of 64 characters", peer(name="b" * 64), "4:9", ["1 to 63"]),
+    ("a name that is a list", peer(name="[wrong]"), "4:9", ["metadata.name"]),
+    ("a secret written out", peer(f"  presharedKey: {random_key()}\n"), "8:17",
+     ["presharedKey", "{file: NAME}", "secrets directory"]),
+    ("a secret with ../", peer("  presharedKey: {file: ../passwd}\n"), "8:24", ["presharedKey", "secrets"]),
+    ("a secret with a path", peer("  presharedKey: {file: /etc/passwd}\n"), "8:24", ["presharedKey", "secrets"]),
+    ("a time that is none", peer("  expires: tomorrow\n"), "8:12", ["expires", "tomorrow", "2027-01-31T18:00:00Z"]),
+    ("a 31st of February", peer("  expires: 2027-02-31T18:00:00Z\n"), "8:12", ["expires", "2027-02-31"]),
+    ("a way that excludes itself", peer("  internet: false\n  routeVia: beta\n"), "9:13",
+     ["routeVia", "internet: true"]),
+]
+
+# Endpoints of the Cell: what is right, and what is said of the rest.
+ENDPOINTS_RIGHT = ("203.0.113.7", "203.0.113.7:4000", "[2001:db8::1]:51820", "2001:db8::1", "home.example.org",
+                   "home.example.org:51820")
+ENDPOINTS_WRONG = ("host:0", "host:70000", "host:", ":51820", "[2001:db8::1", "[nonsense]:1", "under_score.example",
+                   "1.2.3", "1.2.3.4.5:60", "http://host", "a b", "[fe80::1%eth0", "-host")
+
+
+def prepared(cell):
+    """A cell whose key is known beforehand, a good peer, and the one that is to go wrong."""
+    cell.secrets.mkdir(0o700)
+    key = cell.secrets / "wireguard.key"
+    key.touch(0o600)
+    key.write_text(OWN_PRIVATE)
+    cell.cell()
+    cell.peer("good", GOOD, address="10.10.0.40", subnets="[192.168.40.0/24]")
+    cell.save("wrong.yaml", peer())
+    cell.start()
+    cell.wait_on_device(KEY, GOOD)
+    check_equal(wg_device()["public"], OWN, "the device's key")
+
+
+def memory(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) / 1024
+
+
+def validate(cell, where, words, what):
+    began = time.monotonic()
+    said = cell.picctl("validate", status=1)
+    took = time.monotonic() - began
+    line = [x for x in said.splitlines() if f"wrong.yaml:{where}" in x or (not where and "wrong.yaml" in x)]
+    check(line, f"{what}: picctl validate should name wrong.yaml:{where}\n{said[:2000]}")
+    for word in words:
+        check(any(word in x for x in line), f"{what}: picctl validate should say {word!r}\n{said[:2000]}")
+    return took
+
+
+def wrong_is_named_and_harms_nothing(cell):
+    prepared(cell)
+    before = {k: p["allowed"] for k, p in wg_peers().items()}
+    times, failed = [], []
+    for what, text, where, words in WRONG:
+        try:
+            cell.save("wrong.yaml", text)
+            cell.wait_problem(f"wrong.yaml:{where}" if where else "wrong.yaml", *words)
+            times.append(validate(cell, where, words, what))
+            check_equal({k: p["allowed"] for k, p in wg_peers().items()}, before, f"{what}: peers on the device")
+            cell.save("wrong.yaml", peer())
+            wait(f"{what}: nothing is wrong any more", lambda: not cell.status()["problems"])
+        except Failure as failure:
+            failed.append(f"{what}: {failure}")
+            cell.save("wrong.yaml", peer())
+    print(f"    {len(WRONG)} mistakes, picd now has {memory(cell.picd.pid):.0f} MiB")
+    measured("picctl validate", times)
+    check(not failed, "\n".join([f"{len(failed)} mistakes are not told as they should be"] + failed))
+    check(memory(cell.picd.pid) < 64, "mistakes should not cost memory for long")
+    check(max(times) < 2, "no mistake should take long to find")
+    check_equal(cell.look_again(), 0, "writes after all that")
+
+
+def one_mistake_after_another(cell):
+    """Only what is wrong now is told."""
+    prepared(cell)
+    for text, word, former in ((peer(address="10.11.0.5"), "not inside", "zzz"),
+                               (peer("  adress6: fd00::1\n"), "adress6", "not inside"),
+                               (peer(address="10.10.0.1"), "the cell's own", "adress6"),
+                               (peer("  internet: no\n"), "internet", "the cell's own")):
+        cell.save("wrong.yaml", text)
+        cell.wait_problem("wrong.yaml:", word)
+        check(former not in cell.problems(), f"{former} is not wrong any more:\n{cell.problems()}")
+        check_equal(len(cell.status()["diags"]), 1, "findings")
+    check({KEY, GOOD} == set(wg_peers()), "both peers should stay")
+
+
+def own_key_is_refused(cell):
+    """Known from the secrets by picd, and from wireguard.publicKey by everybody."""
+    prepared(cell)
+    cell.save("wrong.yaml", keyed(OWN))
+    cell.wait_problem("wrong.yaml:6:14", "publicKey", "the cell's own key")
+    cell.cell(wireguard={"publicKey": OWN})
+    validate(cell, "6:14", ["publicKey", "the cell's own key"], "the cell's own key")
+    check({KEY, GOOD} == set(wg_peers()), "both peers should stay")
+
+
+def right_though_it_looks_wrong(cell):
+    """Byte order mark, CRLF, empty documents, comments, odd separators, words that YAML 1.1 retypes."""
+    prepared(cell)
+    keys = [random_key() for _ in range(12)]
+
+    def one(i, name):
+        return f"apiVersion: pic/v1\nkind: Peer\nmetadata:\n  name: {name}\nspec:\n  publicKey: {keys[i]}\n"
+
+    cell.save("bom.yaml", b"\xef\xbb\xbf" + one(0, "bom").encode())
+    cell.save("crlf.yaml", one(1, "crlf").replace("\n", "\r\n"))
+    cell.save("final.yaml", one(2, "final") + "---\n\n")
+    cell.save("comments.yaml", f"# licence\n---\n{one(3, 'first')}---\n# only this\n---\n# tail\n{one(4, 'second')}")
+    cell.save("separators.yaml", f"{one(5, 'a')}--- # phones\n{one(6, 'b')}...\n---\n{one(7, 'c')}...\n")
+    cell.save("empty.yaml", "")
+    cell.save("nothing.yaml", "# nothing\n---\n---\n")
+    cell.save("on.yaml", one(8, "on").replace("metadata:", "metadata:\n  labels: {no: yes, version: 1.10, mode: 0640,"
+              " big: 20190612073634, null: ~x, off: 'true', nothing: \"\"}"))
+    cell.save("status.yaml", one(9, "served").replace("metadata:", "metadata:\n  generation: 7\n  uid: x") +
+              "status:\n  conditions: []\n")
+    cell.save("json.json",
+              f'{{"apiVersion":"pic/v1","kind":"Peer","metadata":{{"name":"flow"}},"spec":{{"publicKey":"{keys[10]}"}}}}')
+    cell.save("empty-fields.yaml", one(11, "empty") + "  subnets: []\n  presharedKey: null\n  address: ~\n  expires:\n")
+    cell.wait_on_device(*keys, KEY, GOOD)
+    check_equal(cell.status()["diags"], [], "findings")
+    cell.picctl("validate")
+    labels = cell.resource("peer/on")["metadata"]["labels"]
+    check_equal(labels, {"no": "yes", "version": "1.10", "mode": "0640", "big": "20190612073634", "null": "~x",
+                         "off": "true", "nothing": ""}, "labels")
+    check_equal(cell.look_again(), 0, "writes of a second pass")
+
+
+def host_bits_are_normalised_once(cell):
+    prepared(cell)
+    cell.save("wrong.yaml", peer("  subnets: [10.2.0.1/24, 10.3.0.5, \"fd00:7::1/64\", \"fd00:8::5\"]\n"))
+    wait("the subnets are on the device", lambda: {"10.2.0.0/24", "10.3.0.5/32", "fd00:7::/64", "fd00:8::5/128"} <
+         wg_peers()[KEY]["allowed"])
+    said = cell.picctl("validate")
+    check_in("wrong.yaml:8:13: warning", said, "picctl validate")
+    check_in("10.2.0.1/24 has host bits: taken as 10.2.0.0/24", said, "picctl validate")
+    for _ in range(3):
+        check_equal(cell.look_again(), 0, "writes of a look")
+
+
+def same_hash_for_empty_and_absent(cell):
+    prepared(cell)
+    writes = cell.metric("pic_system_writes_total")
+    generation = cell.resource("peer/wrong")["metadata"]["generation"]
+    for extra in ("  subnets: []\n", "  presharedKey:\n", "  access: {}\n", "  internet: true\n", "# comment\n"):
+        cell.save("wrong.yaml", peer(extra))
+        time.sleep(0.1)
+    cell.save("wrong.yaml", peer().replace("spec:", "  labels: {}\n  annotations:\nspec:"))
+    time.sleep(0.3)
+    check_equal(cell.metric("pic_system_writes_total"), writes, "writes for manifests that mean the same")
+    check_equal(cell.resource("peer/wrong")["metadata"]["generation"], generation, "generation")
+
+
+def conflicts_do_not_depend_on_order(cell):
+    """The one in force stays; on a fresh start the lower file name wins, whatever was written first."""
+    prepared(cell)
+    second = random_key()
+    cell.save("zz.yaml", peer_manifest("zz", second, subnets="[10.13.47.0/24]"))
+    cell.wait_on_device(second)
+    cell.save("aa.yaml", peer_manifest("aa", random_key(), subnets="[10.13.47.9/24]"))
+    cell.wait_problem("aa.yaml:1:1", "10.13.47.0/24", "Peer/zz")
+    check_equal(cell.conditions("peer/aa")["Conflict"]["status"], "True", "Conflict")
+    check_in("10.13.47.0/24", wg_peers()[second]["allowed"], "the first peer's prefixes")
+    cell.restart(ready=False)
+    cell.wait_problem("aa.yaml:1:1", "Peer/zz")
+    check_in("10.13.47.0/24", wg_peers()[second]["allowed"], "the first peer's prefixes after a restart")
+    (cell.manifests / "zz.yaml").unlink()
+    wait("the other comes into force when the first is gone",
+         lambda: cell.conditions("peer/aa")["Ready"]["status"] == "True" and not cell.status()["problems"])
+    cell.stop()
+    cell.save("a0.yaml", peer_manifest("aa", random_key()))
+    for name in (cell.state, cell.secrets):
+        run("rm", "-rf", name)
+    run("ip", "link", "delete", "pic0")
+    cell.start(ready=False)
+    cell.wait_problem("aa.yaml:1:1", "same kind and name", "a0.yaml:1")
+    check_equal(cell.resource("peer/aa")["status"]["source"], "a0.yaml", "the document in force")
+
+
+# ---- the Cell itself ------------------------------------------------------------------------------
+
+
+def wrong_cell_changes_nothing(cell):
+    prepared(cell)
+    right = cell_manifest()
+    device, before = wg_device(), wg_peers()
+    rows = [
+        (right.replace("  domain: alpha.cell\n", ""), ["domain is missing"]),
+        (right.replace("10.10.0.0/24", "8.8.8.0/24"), ["network.vpn", "private"]),
+        (right.replace("10.10.0.0/24", "10.10.0.0/31"), ["network.vpn", "/29"]),
+        (right.replace("fd10:a1fa:ce11::/64", "2001:db8::/64"), ["network.vpn6", "unique local"]),
+        (right.replace("    vpn6", "    containers: 10.10.0.0/20\n    vpn6"), ["network.containers", "overlap"]),
+        (right.replace("    vpn6", "    services: 10.11.0.0/28\n    vpn6"), ["network.services", "inside"]),
+        (right + "  wireguard:\n    interface: a-name-of-16-cha\n", ["wireguard.interface", "15 characters"]),
+        (right + f"  wireguard:\n    interface: {'x' * 100}\n", ["wireguard.interface", "15 characters"]),
+        (right + "  wireguard:\n    interface: pl-x\n", ["wireguard.interface", "pl-"]),
+        (right + "  wireguard:\n    listenPort: 70000\n", ["wireguard.listenPort", "65535"]),
+        (right + "  wireguard:\n    listenPort: 51830\n", ["wireguard.linkPorts", "listenPort"]),
+        (right + "  wireguard:\n    mtu: 1000\n", ["wireguard.mtu", "1280"]),
+        (right + "  wireguard:\n    privateKey: {file: ../../etc/shadow}\n", ["wireguard.privateKey"]),
+        (right + "  enabled: false\n", ["enabled", "picctl teardown"]),
+        (right + "  log:\n    level: loud\n", ["log.level", "error|warning|info|debug"]),
+        (right + "  prune:\n    guard:\n      fraction: half\n", ["prune.guard.fraction", "50%"]),
+        (right + "  api:\n    listen: [everywhere]\n", ["api.listen", "address:port"]),
+    ] + [(right + f"  wireguard:\n    endpoint: \"{e}\"\n", ["wireguard.endpoint", "host:port"])
+         for e in ENDPOINTS_WRONG]
+    for text, words in rows:
+        cell.save("cell.yaml", text)
+        cell.wait_problem("cell.yaml:", *words)
+        said = cell.picctl("validate", status=1)
+        for word in words:
+            check_in(word, said, "picctl validate")
+        check_equal((wg_device(), wg_peers()), (device, before), f"the device with {words}")
+    for endpoint in ENDPOINTS_RIGHT:
+        cell.save("cell.yaml", right + f"  wireguard:\n    endpoint: \"{endpoint}\"\n")
+        cell.picctl("validate")
+        wait("nothing is wrong any more", lambda: not cell.status()["problems"])
+        check_equal(cell.resource("cell/alpha")["spec"]["wireguard"]["endpoint"], endpoint, "the endpoint")
+    check_equal((wg_device(), wg_peers()), (device, before), "the device after all that")
+
+
+def cell_changes_in_place(cell):
+    """Port, MTU, prefix, key: on the interface that is there."""
+    prepared(cell)
+    index = link()["ifindex"]
+    cell.cell(wireguard={"listenPort": 4000, "mtu": 1300})
+    wait("port and MTU are changed", lambda: wg_device()["port"] == "4000" and link()["mtu"] == 1300)
+    cell.cell(wireguard={"listenPort": 4000, "mtu": 1300}, network={"vpn": "10.10.0.0/16"})
+    wait("the prefix is larger", lambda: "10.10.0.1/16" in run("ip", "addr", "show", "pic0"))
+    check("10.10.0.1/24" not in run("ip", "addr", "show", "pic0"), "the old length should be gone")
+    check_equal(link()["ifindex"], index, "the interface")
+    check({KEY, GOOD} == set(wg_peers()), "the peers should stay")
+    for i in range(6):
+        cell.peer(f"more{i}", address=f"10.10.0.{60 + i}")
+    wait("more peers", lambda: len(wg_peers()) == 8)
+    cell.cell(network={"vpn": "10.20.0.0/16"})
+    cell.wait_problem("8 of 8", "change them too")
+    check_equal(len(wg_peers()), 8, "a Cell that would throw out most peers should not come into force")
+
+
+# ---- secrets --------------------------------------------------------------------------------------
+
+
+def with_psk(cell):
+    cell.save("wrong.yaml", peer("  presharedKey: {file: wrong.psk}\n"))
+
+
+def secrets_that_cannot_be_used(cell):
+    """The peer stays as it was, live or not; its neighbour is not concerned; it follows when the secret
+    is right."""
+    prepared(cell)
+    psk, right = cell.secrets / "wrong.psk", run("wg", "genpsk")
+
+    def write(text, mode=0o600):
+        psk.unlink(missing_ok=True)
+        psk.touch(mode)
+        psk.chmod(mode)
+        psk.write_text(text)
+        cell.picctl("resync")
+
+    new = random_key()
+    cell.save("new.yaml", peer_manifest("new", new, presharedKey="{file: new.psk}"))
+    cell.wait_problem("Peer/new", "presharedKey", "new.psk")
+    with_psk(cell)
+    cell.wait_problem("Peer/wrong", "presharedKey", "wrong.psk")
+    stays("the new one off the device, the others on it", lambda: set(wg_peers()) == {KEY, GOOD}, 0.5)
+    for mode, text, words in ((0o644, right, ["wrong.psk", "0600"]),
+                              (0o640, right, ["wrong.psk", "0600"]),
+                              (0o600, right.strip()[:43], ["44 characters"]),
+                              (0o600, "", ["44 characters"]),
+                              (0o600, right + right, ["44 characters"]),
+                              (0o600, "\ufeff" + right, ["44 characters"]),
+                              (0o600, "x" * 100000, ["larger"])):
+        write(text, mode)
+        said = cell.wait_problem("Peer/wrong", *words)
+        check(right.strip() not in said, "a message should never repeat a secret")
+        check_equal(set(wg_peers()), {KEY, GOOD}, "peers on the device")
+    check_equal(cell.conditions("peer/wrong")["Ready"]["reason"], "SecretMissing", "the reason")
+    for text in (right, right.strip(), right.strip() + "\r\n", right.strip() + " \n"):
+        write(text)
+        wait("the device has the secret", lambda: wg_peers()[KEY]["preshared"] == right.strip())
+        psk.unlink()
+        cell.picctl("resync")
+        cell.wait_problem("Peer/wrong", "wrong.psk")
+        cell.restart(ready=False)
+        cell.wait_problem("Peer/wrong", "wrong.psk")
+        check_equal(wg_peers()[KEY]["preshared"], right.strip(), "what the device has without the file")
+    said = cell.picctl("validate", status=None)
+    check_in("wrong.psk", said, "picctl validate")
+    until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3))
+    cell.save("wrong.yaml", peer(f"  presharedKey: {{file: wrong.psk}}\n  expires: {until}\n"))
+    wait("it expires all the same", lambda: set(wg_peers()) == {GOOD}, 7)
+
+
+def private_key_that_cannot_be_used(cell):
+    prepared(cell)
+    key, device, before = cell.secrets / "wireguard.key", wg_device(), set(wg_peers())
+    for mode, text, words in ((0o644, OWN_PRIVATE, ["wireguard.key", "0600"]),
+                              (0o600, "nonsense\n", ["wireguard.key", "44 characters", "backup"]),
+                              (0o600, "", ["wireguard.key", "44 characters"])):
+        key.chmod(mode)
+        key.write_text(text)
+        cell.restart(ready=False)
+        cell.wait_problem(*words)
+        stays("the device as it was", lambda: (wg_device(), set(wg_peers())) == (device, before), 0.3)
+        check_equal(key.read_text(), text, "the key file, which should be left alone")
+    key.chmod(0o600)
+    key.write_text(OWN_PRIVATE + "\r\n")
+    cell.picctl("resync")
+    wait("nothing is wrong any more", lambda: not cell.status()["problems"] and cell.converged())
+
+
+def secrets_are_nowhere(cell):
+    """At the highest log level, through all that is printed and served, in base64 and in hexadecimal."""
+    prepared(cell)
+    cell.stop()
+    cell.start("--log-level", "debug")
+    psk = run("wg", "genpsk").strip()
+    (cell.secrets / "wrong.psk").touch(0o600)
+    (cell.secrets / "wrong.psk").write_text(psk)
+    with_psk(cell)
+    wait("it has its secret", lambda: wg_peers()[KEY]["preshared"] == psk)
+    another = run("wg", "genpsk").strip()
+    (cell.secrets / "wrong.psk").write_text(another)
+    said = cell.picctl("diff", status=None)
+    cell.picctl("resync")
+    wait("it has the other secret", lambda: wg_peers()[KEY]["preshared"] == another)
+    for words in (("status",), ("get", "all", "-o", "yaml"), ("get", "all", "-o", "json"), ("describe", "peer/wrong"),
+                  ("describe", "cell/alpha"), ("diff",), ("validate",), ("peer", "config", "wrong"), ("get", "peers")):
+        said += cell.picctl(*words, status=None)
+    for path in ("/", "/metrics", "/v1/status", "/v1/resources", "/v1/plan", "/v1/kinds"):
+        said += cell.http(path)[1]
+    run("ip", "link", "delete", "pic0")
+    cell.wait_on_device(KEY, GOOD)
+    cell.kill()
+    said += cell.logged() + run("grep", "-r", "", cell.state, cell.rundir, "--binary-files=text", status=None)
+    for name, secret in (("private key", OWN_PRIVATE), ("preshared key", psk), ("preshared key", another)):
+        if name == "preshared key":
+            said = "\n".join(x for x in said.splitlines() if not x.startswith("PresharedKey = "))
+        check(secret not in said, f"the {name} is told")
+        check(base64.b64decode(secret).hex() not in said.lower(), f"the {name} is told in hexadecimal")
+    check_in("Peer/wrong", said, "what was gathered")
+
+
+# ---- odd files ------------------------------------------------------------------------------------
+
+
+def odd_files(cell):
+    """Pipes, sockets, links to nothing or in a circle, a directory with a manifest's name."""
+    prepared(cell)
+    os.mkfifo(cell.manifests / "pipe.yaml")
+    (cell.manifests / "nothing.yaml").symlink_to("nowhere")
+    (cell.manifests / "circle.yaml").symlink_to("circle.yaml")
+    (cell.manifests / "zero.yaml").symlink_to("/dev/zero")
+    (cell.manifests / "README").symlink_to("nowhere")
+    (cell.manifests / "folder.yaml").mkdir()
+    (cell.manifests / "self").symlink_to(".")
+    (cell.manifests / "folder.yaml" / "up").symlink_to("..")
+    key = random_key()
+    save(cell.manifests / "folder.yaml" / "late.yaml", peer_manifest("late", key))
+    cell.wait_on_device(key, KEY, GOOD)
+    cell.control("resync")
+    for name in ("nothing.yaml", "circle.yaml"):
+        cell.wait_problem(name, "link")
+    ignored = "\n".join(cell.status()["ignored"])
+    for name in ("pipe.yaml", "zero.yaml", "README", "self", "folder.yaml/up"):
+        check_in(f"{name}: ", ignored, "what is ignored")
+    said = cell.picctl("validate", status=1)
+    check_in("nothing.yaml: error", said, "picctl validate")
+    check_in("circle.yaml: error", said, "picctl validate")
+    cell.restart(ready=False)
+    stays("all peers on the device", lambda: {key, KEY, GOOD} <= set(wg_peers()), 1)
+    late = cell.peer("late2")
+    cell.wait_on_device(late, seconds=2)
+
+
+def link_that_leads_nowhere_is_no_order(cell):
+    prepared(cell)
+    aside = cell.root / "aside"
+    aside.mkdir()
+    (cell.manifests / "wrong.yaml").rename(aside / "wrong.yaml")
+    (cell.manifests / "wrong.yaml").symlink_to(aside / "wrong.yaml")
+    stays("a manifest that became a link", lambda: set(wg_peers()) == {KEY, GOOD}, 0.6)
+    aside.rename(cell.root / "away")
+    cell.control("resync")
+    cell.wait_problem("wrong.yaml", "link to nothing")
+    stays("its peer while the link leads nowhere", lambda: set(wg_peers()) == {KEY, GOOD}, 0.6)
+    cell.restart(ready=False)
+    stays("its peer after a restart", lambda: set(wg_peers()) == {KEY, GOOD}, 0.6)
+    (cell.manifests / "wrong.yaml").unlink()
+    wait("the link removed is an order", lambda: set(wg_peers()) == {GOOD})
+
+
+def largest_legal_names(cell):
+    """Everything as long as it may be: nothing is cut off."""
+    prepared(cell)
+    name = "n" * 63
+    labels = ", ".join(f"{'l' * 60}{i}: {'v' * 1000}" for i in range(100))
+    subnets = ", ".join(f"10.{100 + i // 250}.{i % 250}.0/24" for i in range(500))
+    key = random_key()
+    cell.save("long.yaml", f"apiVersion: pic/v1\nkind: Peer\nmetadata:\n  name: {name}\n  labels: {{{labels}}}\n"
+              f"spec:\n  publicKey: {key}\n  subnets: [{subnets}]\n")
+    cell.wait_on_device(key)
+    wait("all its subnets are allowed", lambda: len(wg_peers()[key]["allowed"]) == 502)
+    check_in(name, cell.picctl("get", "peers"), "picctl get peers")
+    check_equal(len(cell.resource(f"peer/{name}")["metadata"]["labels"]), 100, "labels")
+    check_equal(cell.look_again(), 0, "writes of a second pass")
+
+
+if __name__ == "__main__":
+    main(wrong_is_named_and_harms_nothing, right_though_it_looks_wrong, host_bits_are_normalised_once,
+         same_hash_for_empty_and_absent, one_mistake_after_another, own_key_is_refused,
+         conflicts_do_not_depend_on_order, wrong_cell_changes_nothing, cell_changes_in_place, secrets_that_cannot_be_used, private_key_that_cannot_be_used,
+         secrets_are_nowhere, odd_files, link_that_leads_nowhere_is_no_order, largest_legal_names)
