@@ -107,6 +107,16 @@ bool engine_is_converged(const struct engine *engine)
     return true;
 }
 
+bool engine_is_settled(const struct engine *engine)
+{
+    for (size_t i = 0; i < reconciler_count; i++) {
+        const struct run *run = &engine->runs[i];
+        if (run->look || run->error || run->plan.count || !queue_is_empty(&run->queue))
+            return false;
+    }
+    return true;
+}
+
 /* ---- telling ---- */
 
 const char *engine_trouble(const struct engine *engine, const char *key)

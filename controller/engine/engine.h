@@ -39,6 +39,8 @@ int64_t engine_turn(struct engine *engine);
 
 /* Nothing waits, nothing failed, and the last look found what the model says. */
 bool engine_is_converged(const struct engine *engine);
+/* Nothing is under way: what is still to be done waits for its next try, or is withheld. */
+bool engine_is_settled(const struct engine *engine);
 
 /* Why the key is not carried out: a failure, or that it is suspended; NULL: nothing known against
  * it. Valid until the next turn. */

@@ -146,10 +146,15 @@ static void withhold(struct engine *engine, struct run *run, const struct step *
 {
     if (!former || strcmp(former->message, why) != 0)
         tell_step(engine, run, step, NULL, true);
-    troubles_add(&run->troubles, &(struct trouble){.key = (char *)step->key,
-                                                   .object = (char *)step->object,
-                                                   .message = (char *)why,
-                                                   .withheld = true});
+    troubles_add(&run->troubles, step->key, step->object, why)->withheld = true;
+}
+
+/* It failed, and its time has not come again. */
+static void put_off(struct run *run, const struct trouble *former)
+{
+    struct trouble *t = troubles_add(&run->troubles, former->key, former->object, former->message);
+    t->failures = former->failures;
+    t->retry_at = former->retry_at;
 }
 
 /* Takes out of the plan what is not wanted, and what failed and is not to be tried again yet. */
@@ -165,7 +170,7 @@ static void leave_out(struct engine *engine, struct run *run, int64_t now)
         if (why) {
             withhold(engine, run, &step, why, former);
         } else if (failed && now < former->retry_at) {
-            troubles_add(&run->troubles, former);
+            put_off(run, former);
         } else {
             run->careful |= failed;
             plan->steps[kept++] = step;
@@ -247,14 +252,12 @@ static void skip_step(struct engine *engine, struct run *run, struct error *erro
     int64_t now = engine->clock->monotonic(engine->clock->context);
     const struct step *step = &run->plan.steps[run->at];
     const struct trouble *former = troubles_find(&run->former, step->key, step->object);
-    struct trouble trouble = {.key = (char *)step->key,
-                              .object = (char *)step->object,
-                              .message = error->message,
-                              .failures = former ? former->failures + 1 : 0};
+    unsigned failures = former ? former->failures + 1 : 0;
+    struct trouble *t = troubles_add(&run->troubles, step->key, step->object, error->message);
 
-    trouble.retry_at = now + backoff(error->class, trouble.failures, now);
+    t->failures = failures;
+    t->retry_at = now + backoff(error->class, failures, now);
     tell_step(engine, run, step, error->message, false);
-    troubles_add(&run->troubles, &trouble);
     error_free(error);
     run->at++;
 }

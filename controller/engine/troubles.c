@@ -25,14 +25,15 @@ const struct trouble *troubles_next(const struct troubles *troubles, size_t *at)
     return entry ? entry->value : NULL;
 }
 
-void troubles_add(struct troubles *troubles, const struct trouble *trouble)
+struct trouble *troubles_add(struct troubles *troubles, const char *key, const char *object,
+                             const char *message)
 {
     struct trouble *t = mem_alloc(sizeof(*t));
-    *t = *trouble;
-    t->key = mem_strdup(trouble->key);
-    t->object = mem_strdup(trouble->object);
-    t->message = mem_strdup(trouble->message);
+    t->key = mem_strdup(key);
+    t->object = mem_strdup(object);
+    t->message = mem_strdup(message);
     t->next = map_put_text(&troubles->by_key, t->key, t);
+    return t;
 }
 
 static void free_chain(struct trouble *t)

@@ -1,7 +1,8 @@
 /*
- * What is not carried out at the moment, and why: steps that failed and wait for their next try, and
- * steps that `suspend` or `reconcile: observe` withhold. By model key and object, for one key may stand
- * for several objects (the Cell's interface, its port, its addresses), and each fails by itself.
+ * What is not carried out at the moment, and why: steps that failed and wait for their next try,
+ * and steps that `suspend` or `reconcile: observe` withhold. By model key and object, for one key
+ * may stand for several objects (the Cell's interface, its port, its addresses), and each fails by
+ * itself.
  */
 #pragma once
 
@@ -29,7 +30,9 @@ const struct trouble *troubles_find(const struct troubles *troubles, const char 
                                     const char *object);
 /* The next key's first trouble, in no order; *at begins with 0. */
 const struct trouble *troubles_next(const struct troubles *troubles, size_t *at);
-/* Enters a copy. The object must have none yet. */
-void troubles_add(struct troubles *troubles, const struct trouble *trouble);
+/* Enters a new one; the texts are copied, the rest is for the caller to fill in. The object must
+ * have none yet. */
+struct trouble *troubles_add(struct troubles *troubles, const char *key, const char *object,
+                             const char *message);
 void troubles_forget(struct troubles *troubles, const char *key);
 void troubles_clear(struct troubles *troubles);

@@ -44,6 +44,7 @@ struct daemon {
     struct event *turn, *inotify, *kernel, *watchdog;
     struct event *signals[3];
     uint64_t failed_runs;
+    int64_t next_seek; /* monotonic */
     size_t told; /* steps since the last convergence */
 };
 
@@ -78,7 +79,7 @@ static void on_run(void *context, const struct reconciler *reconciler, const str
 {
     struct daemon *d = context;
     if (error) {
-        d->failed_runs++;
+        d->failed_runs += error->class == ERROR_TRANSIENT ? 1 : 2;
         log_line(d->log, LOG_LEVEL_ERROR, "run-failed", "reconciler", reconciler->name, "error",
                  error->message, NULL);
     } else {
@@ -129,8 +130,9 @@ static void follow_cell(struct daemon *d)
     const struct resource *cell = store_cell(d->store);
     struct wgkey public_key;
 
+    MEM_AUTO char *former = mem_strdup(d->model->hold);
     inputs_identify(&d->inputs, cell, IDENTITY_KEEP, d->model);
-    if (d->model->hold)
+    if (d->model->hold && (!former || strcmp(former, d->model->hold) != 0))
         log_line(d->log, LOG_LEVEL_ERROR, "hold", "why", d->model->hold, NULL);
     if (!cell)
         return;
@@ -201,7 +203,7 @@ static void finish_once(struct daemon *d)
         stop(d, 1);
     } else if (engine_is_converged(d->engine)) {
         stop(d, 0);
-    } else if (d->failed_runs >= ONCE_TRIES) {
+    } else if (d->failed_runs >= ONCE_TRIES || engine_is_settled(d->engine)) {
         stop(d, 1);
     }
 }
@@ -237,6 +239,30 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* What a person puts right outside the manifests (a secret, a port) raises no event: what is missed is
+ * looked for now and then. */
+static int64_t seek(struct daemon *d)
+{
+    int64_t now = clock_system.monotonic(NULL);
+    const struct resource *cell = store_cell(d->store);
+
+    if (now < d->next_seek)
+        return d->next_seek;
+    d->next_seek = now + SECONDS(5);
+    if (!cell || d->model->teardown)
+        return d->next_seek;
+    if (d->model->hold) {
+        follow_cell(d);
+        inputs_refresh(&d->inputs);
+        if (!d->model->hold)
+            model_refresh(d->model, &d->inputs.model, mark, d);
+    } else {
+        listeners_follow(&d->listeners, d->server, cell->spec, d->log);
+        model_seek_secrets(d->model, &d->inputs.model, mark, d);
+    }
+    return d->next_seek;
+}
+
 static void on_inotify(evutil_socket_t fd, short what, void *context)
 {
     struct daemon *d = context;
@@ -264,12 +290,14 @@ static void daemon_turn(evutil_socket_t fd, short what, void *context)
     if (source_turn(d->source, d->store, &next))
         commit(d);
     follow_inotify(d);
-    next = earlier(next, expire(d));
+    next = earlier(next, earlier(expire(d), seek(d)));
     if (source_is_loaded(d->source) || source_problem(d->source))
         next = earlier(next, engine_turn(d->engine));
     tell_ready(d);
     next =
         earlier(next, keeper_turn(&d->keeper, d->store, d->model, &d->inputs.allocations, d->log));
+    d->api.view.unrecorded = d->keeper.problem;
+    d->api.view.unheard = d->listeners.problem;
     finish_once(d);
     if (d->model->teardown && engine_is_converged(d->engine))
         stop(d, 0);
@@ -427,8 +455,7 @@ static int start(struct daemon *d, struct error **reterr)
     if ((result = config_check(d->config, reterr)) < 0 || (result = sys_open(&d->sys, reterr)) < 0)
         return result;
     d->server = http_server_new(d->base, &http_limits_default, api_handle, &d->api);
-    if ((result = listen_local(d, reterr)) < 0 ||
-        (result = io_mkdirs(d->config->state, 0700, reterr)) < 0)
+    if ((result = listen_local(d, reterr)) < 0)
         return result;
     d->journal = journal_new();
     d->store = store_new(d->config->cell);
@@ -486,9 +513,9 @@ int daemon_run(const struct config *config, struct log *log, bool once)
     mallopt(M_MMAP_THRESHOLD, 128 * 1024);
     /* Before anything else: a SIGHUP in the first moment must not be the end (the default action).
      * A client that goes away is seen by write(); a lease that breaks is of no interest. */
-    signal(SIGHUP, SIG_IGN);
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGIO, SIG_IGN);
+    static const int not_the_end[] = {SIGHUP, SIGPIPE, SIGIO, SIGUSR1, SIGUSR2};
+    for (size_t i = 0; i < ARRAY_SIZE(not_the_end); i++)
+        signal(not_the_end[i], SIG_IGN);
     if (start(&d, &error) < 0)
         log_line(log, LOG_LEVEL_ERROR, "cannot-start", "error", error->message, NULL);
     else

@@ -1,9 +1,11 @@
 #include "controller/loop/keeper.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "controller/state/record.h"
 #include "schema/base/clock.h"
+#include "schema/base/io.h"
 #include "schema/base/mem.h"
 
 enum { FILES_A_TURN = 16 };
@@ -23,6 +25,7 @@ void keeper_clear(struct keeper *k)
     while ((entry = map_next(&k->paths, &at)))
         free(entry->value);
     map_clear(&k->paths);
+    mem_freep(&k->problem);
 }
 
 static void touch_path(struct keeper *k, const char *path)
@@ -50,15 +53,22 @@ void keeper_settled(struct keeper *k, int64_t now)
         k->due = now;
 }
 
+/* Told when it is news. Returns false. */
+static bool note_problem(struct keeper *k, const struct error *error, const struct log *log)
+{
+    if (!k->problem || strcmp(k->problem, error->message) != 0)
+        log_line(log, LOG_LEVEL_WARNING, "not-recorded", "error", error->message, NULL);
+    mem_freep(&k->problem);
+    k->problem = mem_strdup(error->message);
+    return false;
+}
+
 static bool save_path(struct keeper *k, const struct store *store, char *path,
                       const struct log *log)
 {
     ERROR_AUTO error = NULL;
-    if (record_save(store, k->config->state, k->config->manifests, path, &error) < 0) {
-        log_line(log, LOG_LEVEL_WARNING, "not-recorded", "file", path, "error", error->message,
-                 NULL);
-        return false;
-    }
+    if (record_save(store, k->config->state, k->config->manifests, path, &error) < 0)
+        return note_problem(k, error, log);
     map_remove_text(&k->paths, path);
     free(path);
     return true;
@@ -71,11 +81,9 @@ static bool save_allocations(struct keeper *k, const struct model *model,
     if (!k->follow)
         return true;
     allocations_follow(allocations, model);
-    if (allocations->dirty && allocations_save(allocations, k->config->state, &error) < 0) {
-        log_line(log, LOG_LEVEL_WARNING, "not-recorded", "file", "allocations.json", "error",
-                 error->message, NULL);
-        return false;
-    }
+    if (io_mkdirs(k->config->state, 0700, &error) < 0 ||
+        (allocations->dirty && allocations_save(allocations, k->config->state, &error) < 0))
+        return note_problem(k, error, log);
     k->follow = false;
     return true;
 }
@@ -111,6 +119,7 @@ int64_t keeper_turn(struct keeper *k, const struct store *store, const struct mo
         return k->due;
     }
     k->due = k->paths.count ? now : 0;
+    mem_freep(&k->problem);
     return k->due ? k->due : INT64_MAX;
 }
 

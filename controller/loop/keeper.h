@@ -15,6 +15,7 @@ struct keeper {
     bool follow;      /* allocations are to be compared with the model */
     int64_t due;      /* monotonic; 0: nothing to do */
     int64_t retry;
+    char *problem; /* why something could not be written; NULL: all was */
 };
 
 void keeper_init(struct keeper *keeper, const struct config *config);

@@ -1,5 +1,6 @@
 #include "controller/loop/listen.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,10 +60,37 @@ static void close_unwanted(struct listeners *l, struct http_server *server,
     l->count = kept;
 }
 
+/* A host without IPv6 has no ::1, and does not miss it. */
+static bool is_missed(const char *address, const struct error *error)
+{
+    return strncmp(address, "[::1]:", 6) != 0 ||
+           (error->errnum != EADDRNOTAVAIL && error->errnum != EAFNOSUPPORT);
+}
+
+/* Returns whether it listens there; else *problem says why not, unless nobody misses it. */
+static bool listen_on(struct http_server *server, const char *address, char **problem)
+{
+    ERROR_AUTO error = NULL;
+    if (http_server_listen_tcp(server, address, &error) >= 0)
+        return true;
+    if (!*problem && is_missed(address, error))
+        *problem = mem_strdup(error->message);
+    return false;
+}
+
+static void set_problem(struct listeners *l, char *problem, const struct log *log)
+{
+    if (problem && (!l->problem || strcmp(l->problem, problem) != 0))
+        log_line(log, LOG_LEVEL_WARNING, "cannot-listen", "error", problem, NULL);
+    mem_freep(&l->problem);
+    l->problem = problem;
+}
+
 void listeners_follow(struct listeners *l, struct http_server *server, const struct cell_spec *cell,
                       const struct log *log)
 {
     struct wanted wanted = {0};
+    char *problem = NULL;
     for (uint32_t i = 0; i < cell->api_listen.count; i++)
         expand(&wanted, list_text(&cell->api_listen, i), cell);
     close_unwanted(l, server, &wanted);
@@ -70,19 +98,13 @@ void listeners_follow(struct listeners *l, struct http_server *server, const str
     const char *names[] = {"localhost", cell->domain};
     http_server_set_hosts(server, names, ARRAY_SIZE(names));
     for (size_t i = 0; i < wanted.count; i++) {
-        ERROR_AUTO error = NULL;
-        if (contains(l->addresses, l->count, wanted.list[i])) {
+        if (!contains(l->addresses, l->count, wanted.list[i]) &&
+            listen_on(server, wanted.list[i], &problem))
+            l->addresses[l->count++] = wanted.list[i];
+        else
             free(wanted.list[i]);
-            continue;
-        }
-        if (http_server_listen_tcp(server, wanted.list[i], &error) < 0) {
-            log_line(log, LOG_LEVEL_WARNING, "cannot-listen", "address", wanted.list[i], "error",
-                     error->message, NULL);
-            free(wanted.list[i]);
-            continue;
-        }
-        l->addresses[l->count++] = wanted.list[i];
     }
+    set_problem(l, problem, log);
 }
 
 void listeners_clear(struct listeners *l)
@@ -90,5 +112,6 @@ void listeners_clear(struct listeners *l)
     for (size_t i = 0; i < l->count; i++)
         free(l->addresses[i]);
     mem_freep(&l->addresses);
+    mem_freep(&l->problem);
     l->count = 0;
 }

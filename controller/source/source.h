@@ -21,8 +21,8 @@ struct source;
 struct source *source_new(const char *directory, const struct clock *clock);
 void source_free(struct source *source);
 
-/* Becomes readable when something happened; -1: no events are to be had, the tree is listed instead,
- * until a later turn has a descriptor after all. */
+/* Becomes readable when something happened; -1: no events are to be had, the tree is listed
+ * instead, until a later turn has a descriptor after all. */
 int source_fd(const struct source *source);
 /* Drains the descriptor: marks only. */
 void source_read(struct source *source);

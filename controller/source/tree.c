@@ -66,8 +66,8 @@ static int take_file(struct tree *tree, const char *path, const struct stat *st,
     return 0;
 }
 
-/* A link to nothing, or in a circle. With a manifest's name it counts: reading it says what is wrong,
- * and what was in force from it stays. */
+/* A link to nothing, or in a circle. With a manifest's name it counts: reading it says what is
+ * wrong, and what was in force from it stays. */
 static int list_broken_link(const struct listed *in, const char *name, const char *path,
                             struct tree *tree, struct error **reterr)
 {

@@ -26,8 +26,8 @@ struct tree {
 };
 
 /*
- * Lists the tree. Symbolic links are followed (sync tools swap them); one with a manifest's name that
- * leads nowhere is listed, for what it stood for is not gone. Hidden names are left out. When
+ * Lists the tree. Symbolic links are followed (sync tools swap them); one with a manifest's name
+ * that leads nowhere is listed, for what it stood for is not gone. Hidden names are left out. When
  * any part cannot be read the whole listing fails: an incomplete one must never look like fewer
  * files.
  */

@@ -150,9 +150,10 @@ int config_check(const struct config *config, struct error **reterr)
     const char *const ours[] = {config->secrets, config->state, config->run};
     for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
         if (is_read_with(config->manifests, ours[i]))
-            return error_make(reterr, EINVAL,
-                              "\"%s\" lies among the manifests, in \"%s\": give it a directory of its "
-                              "own",
-                              ours[i], config->manifests);
+            return error_make(
+                reterr, EINVAL,
+                "\"%s\" lies among the manifests, in \"%s\": give it a directory of its "
+                "own",
+                ours[i], config->manifests);
     return 0;
 }

@@ -29,6 +29,6 @@ int config_read(struct config *config, const char *path, bool required, struct e
  * taken, 0 not one of ours, < 0 the value is missing. */
 int config_flag(struct config *config, int argc, char **argv, int *i, struct error **reterr);
 
-/* What picd writes must not lie among the manifests: it would be read as manifests, and each write would
- * wake picd. Below a hidden directory, which is not read, it may. */
+/* What picd writes must not lie among the manifests: it would be read as manifests, and each write
+ * would wake picd. Below a hidden directory, which is not read, it may. */
 int config_check(const struct config *config, struct error **reterr);

@@ -279,9 +279,21 @@ json_t *problems_json(const struct view *view)
     problem(list, store_cell_problem(view->store));
     problem(list, view->model->hold);
     problem(list, view->inputs->allocations_problem);
+    bool failing = false;
     for (size_t i = 0; i < reconciler_count; i++) {
         const struct error *failure = engine_failure(view->engine, reconcilers[i]);
         problem(list, failure ? failure->message : NULL);
+        failing |= failure;
+    }
+    if (!failing)
+        problem(list, engine_trouble(view->engine, MODEL_KEY_CELL));
+    problem(list, view->unheard);
+    if (view->unrecorded) {
+        MEM_AUTO char *text =
+            mem_printf("what is in force cannot be recorded, a restart would know "
+                       "less: %s",
+                       view->unrecorded);
+        problem(list, text);
     }
     if (store_held(view->store)) {
         MEM_AUTO char *text =

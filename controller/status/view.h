@@ -21,5 +21,7 @@ struct view {
     const struct journal *journal;
     struct transitions *transitions; /* when each condition last changed */
     const struct clock *clock;
-    bool ready; /* converged at least once */
+    bool ready;             /* converged at least once */
+    const char *unrecorded; /* why the state on disk is behind; NULL: it is not */
+    const char *unheard;    /* why an address of api.listen is not listened on; NULL: all are */
 };

@@ -143,8 +143,8 @@ static void find(struct inner *inner, struct diags *findings)
     diags_move(inner->findings, findings);
 }
 
-/* Is this version right beside everything else that is in force? The message says why not; findings,
- * warnings too, are added. */
+/* Is this version right beside everything else that is in force? The message says why not;
+ * findings, warnings too, are added. */
 static char *objection(struct commit *c, const struct resource *next, struct diags *findings,
                        enum object_state *retstate)
 {

@@ -20,6 +20,8 @@ void model_mark_peer(const struct update *u, const struct wgkey *key);
 /* Address, whether it is on the device, allowed IPs; enters the indexes of addresses and prefixes.
  */
 void resolve_peer(const struct update *u, struct model_peer *peer);
+/* Reads again the secret that the peer misses. */
+void resolve_secret(const struct update *u, struct model_peer *peer);
 /* Leaves the index of prefixes; that of addresses. */
 void resolve_drop_prefixes(struct model *model, struct model_peer *peer);
 void resolve_drop_address(struct model *model, struct model_peer *peer);

@@ -169,6 +169,18 @@ void model_refresh(struct model *model, const struct model_inputs *inputs,
     resolve_all(&u);
 }
 
+void model_seek_secrets(struct model *model, const struct model_inputs *inputs,
+                        void (*dirty)(void *context, const char *key), void *context)
+{
+    struct update u = {model, inputs, dirty, context};
+    size_t at = 0;
+    struct map_entry *entry;
+
+    while ((entry = map_next(&model->peers, &at)))
+        if (((struct model_peer *)entry->value)->off == PEER_NO_SECRET)
+            resolve_secret(&u, entry->value);
+}
+
 int64_t model_expire(struct model *model, const struct model_inputs *inputs,
                      void (*dirty)(void *context, const char *key), void *context)
 {

@@ -103,6 +103,10 @@ void model_update(struct model *model, const struct changes *changes,
 void model_refresh(struct model *model, const struct model_inputs *inputs,
                    void (*dirty)(void *context, const char *key), void *context);
 
+/* Reads again the secrets that peers miss. */
+void model_seek_secrets(struct model *model, const struct model_inputs *inputs,
+                        void (*dirty)(void *context, const char *key), void *context);
+
 /* Peers whose time has come leave the device; returns when the next one does (realtime seconds, 0:
  * never). */
 int64_t model_expire(struct model *model, const struct model_inputs *inputs,

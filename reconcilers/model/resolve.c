@@ -171,6 +171,16 @@ void resolve_peer(const struct update *u, struct model_peer *peer)
     model_mark_peer(u, &peer->public_key);
 }
 
+void resolve_secret(const struct update *u, struct model_peer *peer)
+{
+    error_free(peer->off_error);
+    peer->off_error = NULL;
+    peer->off = decide_off(u, peer);
+    take_prefixes(u->model, peer);
+    if (peer->off != PEER_NO_SECRET)
+        model_mark_peer(u, &peer->public_key);
+}
+
 static uint32_t resolve_mtu(const struct cell_spec *cell, uint32_t uplink)
 {
     if (cell->mtu)

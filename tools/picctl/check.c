@@ -48,9 +48,7 @@ static void findings_take(struct findings *findings, const struct store *store,
         findings_add(findings, &diags.list[i], directory);
 }
 
-/* ---- secrets
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- secrets --------------------------------------------------------------------------------- */
 
 /* A secret that a manifest names must be there: an error where the secrets are, else a warning, for
  * the manifests may be checked on another machine. */
@@ -86,8 +84,7 @@ static void check_all_secrets(const struct config *config, const struct store *s
     mem_freep(&objects);
 }
 
-/* ---- one tree, all cells
- * ------------------------------------------------------------------------------------- */
+/* ---- one tree, all cells --------------------------------------------------------------------- */
 
 struct cells {
     char **names;
@@ -169,9 +166,7 @@ int check_tree(const struct config *config, const char *directory, struct diags 
     return r;
 }
 
-/* ---- files
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static int parse_file(const char *path, struct manifest **ret, struct error **reterr)
 {

@@ -53,8 +53,7 @@ static void add_given(const struct given *given, struct ids *ids)
         }
 }
 
-/* ---- what speaks against it
- * ------------------------------------------------------------------------------- */
+/* ---- what speaks against it ------------------------------------------------------------------ */
 
 struct names {
     const struct kind *kind;
@@ -124,9 +123,7 @@ static int say_held(const struct draft *draft, struct error **reterr)
     return 0;
 }
 
-/* ---- the verb
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- the verb -------------------------------------------------------------------------------- */
 
 static int delete_all(const struct config *config, const struct options *o, const struct ids *ids)
 {

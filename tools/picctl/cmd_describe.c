@@ -17,9 +17,7 @@ struct description {
     struct strbuf *out;
 };
 
-/* ---- lines
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static void head(const struct description *d, const char *title)
 {
@@ -45,8 +43,7 @@ static const char *status(const struct description *d, const char *key)
     return item_status_text(d->item, key);
 }
 
-/* ---- what is live, in words
- * ------------------------------------------------------------------------------ */
+/* ---- what is live, in words ------------------------------------------------------------------ */
 
 static void tell_addresses(const struct description *d)
 {
@@ -138,8 +135,7 @@ static void tell_plain(const struct description *d)
     }
 }
 
-/* ---- the resource
- * ---------------------------------------------------------------------------------------- */
+/* ---- the resource ---------------------------------------------------------------------------- */
 
 static void tell_map(const struct description *d, const char *title, const json_t *map)
 {

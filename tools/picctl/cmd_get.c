@@ -42,8 +42,7 @@ static json_t *as_json(const struct listing *l)
                      l->items);
 }
 
-/* ---- formats
- * --------------------------------------------------------------------------------------------- */
+/* ---- formats --------------------------------------------------------------------------------- */
 
 static void print_tables(const struct listing *l, bool wide)
 {
@@ -141,8 +140,7 @@ static const struct format *find_format(const char *word, const char **retvalue)
     return NULL;
 }
 
-/* ---- the verb
- * -------------------------------------------------------------------------------------------- */
+/* ---- the verb -------------------------------------------------------------------------------- */
 
 static int choose(const struct options *o, json_t *items, struct error **reterr)
 {

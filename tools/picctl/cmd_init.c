@@ -33,9 +33,7 @@ static const struct flag flags[] = {
          "the same for IPv6: a /64 in fd00::/8; random unless given"),
 };
 
-/* ---- the name
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- the name -------------------------------------------------------------------------------- */
 
 /* The host's name up to its first dot, with what a name cannot have turned into '-'. */
 static char *name_of_host(void)
@@ -53,8 +51,7 @@ static char *name_of_host(void)
     return end > start ? mem_strndup(host + start, end - start) : mem_strdup("cell");
 }
 
-/* ---- the prefixes
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the prefixes ---------------------------------------------------------------------------- */
 
 struct prefixes {
     char vpn[ADDR_TEXT_MAX], vpn6[ADDR_TEXT_MAX];
@@ -108,9 +105,7 @@ static int choose_prefixes(const struct options *o, struct prefixes *ret, struct
     return r;
 }
 
-/* ---- the manifest
- * -----------------------------------------------------------------------------------------------
- */
+/* ---- the manifest ---------------------------------------------------------------------------- */
 
 static char *cell_text(const struct options *o, const char *name, const struct prefixes *prefixes)
 {
@@ -138,9 +133,7 @@ static int check_text(const char *text, struct error **reterr)
     return r;
 }
 
-/* ---- the directory
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- the directory --------------------------------------------------------------------------- */
 
 struct cells {
     const char *name;   /* the one to be made */
@@ -207,9 +200,7 @@ static int write_cell(const struct config *config, const char *text, char **retp
     return r == 0 ? io_write_atomic(path, text, strlen(text), &options, reterr) : r;
 }
 
-/* ---- the verb
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- the verb -------------------------------------------------------------------------------- */
 
 static void say_next(const char *name, const char *path, const struct prefixes *prefixes,
                      const struct options *o)

@@ -41,9 +41,7 @@ static const char *text_at(const json_t *object, const char *key)
     return json_string_value(json_object_get(object, key));
 }
 
-/* ---- the cell
- * -------------------------------------------------------------------------------------------------
- */
+/* ---- the cell -------------------------------------------------------------------------------- */
 
 static void tell_picd(const struct screen *s)
 {
@@ -104,8 +102,7 @@ static void tell_ports(const struct screen *s)
         line(s, "endpoint", "none: wireguard.endpoint of the Cell says where devices find it");
 }
 
-/* ---- what is to be done
- * ---------------------------------------------------------------------------------------- */
+/* ---- what is to be done ---------------------------------------------------------------------- */
 
 static void tell_plan(const struct screen *s)
 {
@@ -153,8 +150,7 @@ static void tell_ignored(const struct screen *s)
         line(s, "ignored", "%s", json_string_value(text));
 }
 
-/* ---- what is wrong
- * ---------------------------------------------------------------------------------------------- */
+/* ---- what is wrong --------------------------------------------------------------------------- */
 
 static void tell_problems(struct screen *s)
 {
@@ -180,9 +176,7 @@ static void tell_warnings(const struct screen *s)
     }
 }
 
-/* ---- the screen
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- the screen ------------------------------------------------------------------------------ */
 
 /* Returns CLIENT_NO_DAEMON when the manifests are all that there is to show. */
 static int load(const struct config *config, struct screen *s, struct error **reterr)

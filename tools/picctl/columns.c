@@ -32,8 +32,7 @@ static enum tint put_since(const char *when, const struct row *row, struct strbu
     return put_text(human_since(when, row->now, buf), out);
 }
 
-/* ---- every kind
- * ---------------------------------------------------------------------------------------- */
+/* ---- every kind ------------------------------------------------------------------------------ */
 
 static enum tint put_name(const struct row *row, struct strbuf *out)
 {
@@ -66,9 +65,7 @@ static enum tint put_source(const struct row *row, struct strbuf *out)
     return put_text(item_status_text(row->item, "source"), out);
 }
 
-/* ---- Cell
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- Cell ------------------------------------------------------------------------------------ */
 
 static enum tint put_domain(const struct row *row, struct strbuf *out)
 {
@@ -96,9 +93,7 @@ static enum tint put_cell_endpoint(const struct row *row, struct strbuf *out)
     return put_text(item_spec(row->item, "wireguard.endpoint"), out);
 }
 
-/* ---- Peer
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- Peer ------------------------------------------------------------------------------------ */
 
 static enum tint put_live_or_spec(const struct row *row, const char *key, struct strbuf *out)
 {
@@ -159,8 +154,7 @@ static enum tint put_peer_endpoint(const struct row *row, struct strbuf *out)
     return put_text(item_status_text(row->item, "endpoint"), out);
 }
 
-/* ---- the tables
- * ------------------------------------------------------------------------------------------ */
+/* ---- the tables ------------------------------------------------------------------------------ */
 
 static const struct column cell_columns[] = {
     {"NAME", put_name, false},

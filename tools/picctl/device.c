@@ -29,9 +29,7 @@ void device_buffer_clear(struct strbuf *conf)
     strbuf_clear(conf);
 }
 
-/* ---- keys
- * ------------------------------------------------------------------------------------------------------
- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 static int read_key(const struct config *config, const char *name, struct wgkey *ret,
                     struct error **reterr)
@@ -89,9 +87,7 @@ static int find_cell_key(const struct config *config, const struct resource *res
                       resource->id, config->manifests, resource->place.file);
 }
 
-/* ---- the config
- * --------------------------------------------------------------------------------------------------
- */
+/* ---- the config ------------------------------------------------------------------------------ */
 
 /* The cell answers DNS only if it runs a server: a resource of the kind DNS, which this version may
  * not know. A config that names a server which does not answer would leave the device without
@@ -150,9 +146,7 @@ int device_config(const struct config *config, const struct store *store,
     return 0;
 }
 
-/* ---- where it goes
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- where it goes --------------------------------------------------------------------------- */
 
 int device_save(const struct strbuf *conf, const struct device_output *output,
                 struct error **reterr)

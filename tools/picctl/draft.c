@@ -12,9 +12,7 @@
 #include "tools/picctl/directory.h"
 #include "tools/picctl/edit.h"
 
-/* ---- life
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 struct draft_file *draft_add_file(struct draft *draft, const char *path)
 {
@@ -63,8 +61,7 @@ void draft_clear(struct draft *draft)
     *draft = (struct draft){0};
 }
 
-/* ---- which files count for our cell
- * ----------------------------------------------------------------------- */
+/* ---- which files count for our cell ---------------------------------------------------------- */
 
 #define CELL_PREFIX "Cell/"
 
@@ -120,8 +117,7 @@ static int rank_of(const struct draft *draft, const char *path)
     return 1;
 }
 
-/* ---- reading
- * --------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static void index_document(struct draft *draft, struct draft_file *file, size_t entry, int rank)
 {
@@ -187,8 +183,7 @@ int draft_open(const struct config *config, struct draft *ret, struct error **re
     return check_cell(ret, reterr);
 }
 
-/* ---- looking
- * ---------------------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 
 static const struct manifest_entry *find_entry(const struct draft *draft, const char *id)
 {
@@ -241,8 +236,7 @@ void draft_each(const struct draft *draft,
     }
 }
 
-/* ---- changing
- * --------------------------------------------------------------------------------------------- */
+/* ---- changing -------------------------------------------------------------------------------- */
 
 static void set_edit(struct draft_file *file, size_t entry, const char *text, size_t len,
                      const struct resource *resource)

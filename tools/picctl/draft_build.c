@@ -10,8 +10,7 @@
 #include "schema/emit/emit.h"
 #include "tools/picctl/edit.h"
 
-/* ---- the new bytes
- * ----------------------------------------------------------------------------------------- */
+/* ---- the new bytes --------------------------------------------------------------------------- */
 
 static int by_entry(const void *a, const void *b)
 {
@@ -57,8 +56,7 @@ static void make_bytes(struct draft_file *file)
     edit_apply(file->before.text, file->before.len, edits, file->edit_count, &file->after);
 }
 
-/* ---- reading them again
- * --------------------------------------------------------------------------------- */
+/* ---- reading them again ---------------------------------------------------------------------- */
 
 /* Does the entry say what the resource says, or (both wrong) name the same one? */
 static bool entry_is(const struct manifest_entry *entry, const struct resource *resource,

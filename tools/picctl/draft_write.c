@@ -9,9 +9,7 @@
 #include "schema/base/mem.h"
 #include "tools/picctl/directory.h"
 
-/* ---- writing
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* A file made by root in somebody's work tree is theirs, like its neighbours. */
 static void give_to_owner_of(const char *directory, const char *path)

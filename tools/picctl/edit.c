@@ -9,8 +9,7 @@
 
 enum { NODES_ARENA_FIRST = 4096 };
 
-/* ---- lines
- * ------------------------------------------------------------------------------------------ */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 struct line {
     const char *text;
@@ -68,8 +67,7 @@ static bool is_outside(struct line line)
            (is_marker(line, "---") && after_separator(line) == line.len);
 }
 
-/* ---- places
- * ------------------------------------------------------------------------------------------ */
+/* ---- places ---------------------------------------------------------------------------------- */
 
 /* Lines above a separator that the parser counts to its document: directives, comments among them.
  */
@@ -117,8 +115,7 @@ struct edit_place edit_find(const char *data, size_t len, struct edit_cursor *cu
     return place;
 }
 
-/* ---- edits
- * ------------------------------------------------------------------------------------------- */
+/* ---- edits ----------------------------------------------------------------------------------- */
 
 static bool has_crlf(const char *data, size_t len)
 {
@@ -194,8 +191,7 @@ bool edit_is_empty(const char *data, size_t len)
     return true;
 }
 
-/* ---- one field
- * ----------------------------------------------------------------------------------------- */
+/* ---- one field ------------------------------------------------------------------------------- */
 
 static size_t offset_of_line(const char *text, size_t len, unsigned line)
 {

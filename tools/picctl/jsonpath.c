@@ -44,8 +44,7 @@ static int refuse(const struct reader *r, const char *why)
                       (size_t)(r->at - r->template) + 1, why);
 }
 
-/* ---- paths
- * --------------------------------------------------------------------------------------- */
+/* ---- paths ----------------------------------------------------------------------------------- */
 
 enum step_type { STEP_KEY, STEP_INDEX, STEP_ALL };
 
@@ -166,8 +165,7 @@ static int read_path(struct reader *r, const json_t *from, struct nodes *ret)
     return result;
 }
 
-/* ---- templates
- * ----------------------------------------------------------------------------------- */
+/* ---- templates ------------------------------------------------------------------------------- */
 
 static void put_value(const json_t *value, struct strbuf *out)
 {

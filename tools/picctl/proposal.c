@@ -35,8 +35,7 @@ void proposal_clear(struct proposal *proposal)
     *proposal = (struct proposal){0};
 }
 
-/* ---- fields that we write
- * ------------------------------------------------------------------------------- */
+/* ---- fields that we write -------------------------------------------------------------------- */
 
 /* The one resource of a text, or NULL. */
 static struct resource *parse_one(const struct strbuf *text)
@@ -97,9 +96,7 @@ static void keep_given(struct proposed *p)
     }
 }
 
-/* ---- adding
- * ------------------------------------------------------------------------------------------------
- */
+/* ---- adding ---------------------------------------------------------------------------------- */
 
 /* The same meaning: not a byte changes. */
 static int put(struct proposal *proposal, struct proposed *p, struct error **reterr)
@@ -185,8 +182,7 @@ int proposal_add_text(struct proposal *proposal, const char *text, struct error 
     return r;
 }
 
-/* ---- addresses
- * --------------------------------------------------------------------------------------------- */
+/* ---- addresses ------------------------------------------------------------------------------- */
 
 static int choose_address(struct proposal *proposal, struct proposed *p, const struct model *model,
                           struct error **reterr)
@@ -214,8 +210,7 @@ static int choose_addresses(struct proposal *proposal, struct error **reterr)
     return r;
 }
 
-/* ---- settling
- * ---------------------------------------------------------------------------------------------- */
+/* ---- settling -------------------------------------------------------------------------------- */
 
 /* Makes the store and the model of the tree as it would be. Returns 1 when something speaks against
  * it. */

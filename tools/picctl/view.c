@@ -18,8 +18,7 @@ void view_clear(struct view *view)
     *view = (struct view){0};
 }
 
-/* ---- from picd
- * ----------------------------------------------------------------------------------------- */
+/* ---- from picd ------------------------------------------------------------------------------- */
 
 static const char *next_item(const void *context, size_t i)
 {
@@ -64,8 +63,7 @@ static int ask_target(const struct config *config, const struct target *target, 
     return 0;
 }
 
-/* ---- from the manifests
- * ---------------------------------------------------------------------------------- */
+/* ---- from the manifests ---------------------------------------------------------------------- */
 
 static const char *const state_reasons[] = {
     [OBJECT_IN_FORCE] = NULL,         [OBJECT_STALE] = "Stale",    [OBJECT_CONFLICT] = "Conflict",
