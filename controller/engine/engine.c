@@ -58,7 +58,8 @@ void engine_look(struct engine *engine, const char *interface)
         if (!run->reconciler->concerned(engine->model, interface))
             continue;
         run->look = true;
-        run->retry_at = 0;
+        if (run->retry_floor < run->retry_at)
+            run->retry_at = run->retry_floor;
     }
 }
 

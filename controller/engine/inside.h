@@ -28,7 +28,8 @@ struct run {
 
     bool careful; /* after a failure: step by step, leaving out what fails */
     unsigned failures;
-    int64_t retry_at;
+    int64_t retry_at;    /* monotonic; 0: at once */
+    int64_t retry_floor; /* events bring the next try forward to this: they may be our own */
     struct error *error;
     bool converged;
 };

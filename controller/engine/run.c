@@ -11,6 +11,7 @@
 enum {
     SLICE_STEPS = 64,     /* 6–12 ms of wireguard-go: the endpoint answers in between */
     BACKOFF_EXPONENT = 8, /* 0.2 s … 51 s */
+    FLOOR_EXPONENT = 4,   /* 3.2 s */
 };
 static const int64_t backoff_first = MILLISECONDS(200);
 static const int64_t backoff_person = SECONDS(30); /* a person has to do something first */
@@ -51,6 +52,8 @@ static void fail(struct engine *engine, struct run *run, struct error *error)
     error_free(run->error);
     run->error = error;
     run->retry_at = run->careful ? now + backoff(error->class, run->failures, now) : now;
+    run->retry_floor =
+        now + (backoff_first << (run->failures < FLOOR_EXPONENT ? run->failures : FLOOR_EXPONENT));
     run->failures++;
     run->careful = true;
     run->look = true;

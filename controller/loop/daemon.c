@@ -45,7 +45,7 @@ struct daemon {
     struct event *signals[3];
     uint64_t failed_runs;
     int64_t next_seek; /* monotonic */
-    size_t told; /* steps since the last convergence */
+    size_t told;       /* steps since the last convergence */
 };
 
 /* ---- what the engine tells ---- */
@@ -161,13 +161,15 @@ static void take_changes(struct daemon *d, const struct changes *changes)
 
 static void commit(struct daemon *d)
 {
-    struct changes changes = {0};
-    store_commit(d->store, !source_problem(d->source), &changes);
-    log_diags(d);
-    if (changes.count)
-        take_changes(d, &changes);
+    do {
+        struct changes changes = {0};
+        store_commit(d->store, !source_problem(d->source), &changes);
+        log_diags(d);
+        if (changes.count)
+            take_changes(d, &changes);
+        changes_clear(&changes);
+    } while (store_is_unsettled(d->store));
     log_line(d->log, LOG_LEVEL_DEBUG, "committed", NULL);
-    changes_clear(&changes);
 }
 
 /* ---- the turn ---- */
@@ -239,8 +241,8 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* What a person puts right outside the manifests (a secret, a port) raises no event: what is missed is
- * looked for now and then. */
+/* What a person puts right outside the manifests (a secret, a port) raises no event: what is missed
+ * is looked for now and then. */
 static int64_t seek(struct daemon *d)
 {
     int64_t now = clock_system.monotonic(NULL);

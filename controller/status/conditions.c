@@ -283,7 +283,7 @@ json_t *problems_json(const struct view *view)
     for (size_t i = 0; i < reconciler_count; i++) {
         const struct error *failure = engine_failure(view->engine, reconcilers[i]);
         problem(list, failure ? failure->message : NULL);
-        failing |= failure;
+        failing |= failure != NULL;
     }
     if (!failing)
         problem(list, engine_trouble(view->engine, MODEL_KEY_CELL));

@@ -401,9 +401,8 @@ static void forget(struct store *store, struct inner **list, size_t count)
             continue;
         map_remove_text(&store->waiting, inner->object.id);
         map_remove_text(&store->objects, inner->object.id);
-        if (store->cell == inner)
-            store->cell = NULL;
-        store->scopes_changed |= strncmp(inner->object.id, "Cell/", 5) == 0;
+        if (strncmp(inner->object.id, "Cell/", 5) == 0)
+            scope_forget_cell(store, inner);
         inner_free(inner);
     }
 }

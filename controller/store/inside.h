@@ -64,6 +64,8 @@ const char *scope_of(const struct store *store, const char *path);
 int scope_rank(const struct store *store, const char *path);
 /* Lists the cells, chooses store.cell, and touches everything, if scopes changed. */
 void scope_choose_cell(struct store *store);
+/* The object of a Cell is about to be freed. */
+void scope_forget_cell(struct store *store, const struct inner *cell);
 /* The Cell in whose directory this one lies although it should have its own: an error on this one.
  * NULL: none. */
 const char *scope_nested_in(const struct store *store, const struct inner *cell);

@@ -33,7 +33,7 @@ const char *scope_of(const struct store *store, const char *path)
     const struct inner *best = NULL;
     for (size_t i = 0; i < store->cell_count; i++) {
         const struct inner *cell = store->cells[i];
-        if (!contains(cell_path(cell), path))
+        if (!cell_path(cell) || !contains(cell_path(cell), path))
             continue;
         if (!best || directory_len(cell_path(cell)) > directory_len(cell_path(best)) ||
             cell == store->cell)
@@ -56,7 +56,7 @@ const char *scope_nested_in(const struct store *store, const struct inner *cell)
         return NULL;
     for (size_t i = 0; i < store->cell_count; i++) {
         const struct inner *other = store->cells[i];
-        if (other != cell && contains(cell_path(other), cell_path(cell)))
+        if (other != cell && cell_path(other) && contains(cell_path(other), cell_path(cell)))
             return other->object.id;
     }
     return NULL;
@@ -84,6 +84,17 @@ static void set_problem(struct store *store, char *problem)
     store->cell_problem = problem;
 }
 
+/* Who is in force, from the record of an earlier run too. */
+static struct inner *cell_in_force(const struct store *store)
+{
+    if (store->cell && store->cell->object.force)
+        return store->cell;
+    for (size_t i = 0; i < store->cell_count; i++)
+        if (store->cells[i]->object.force)
+            return store->cells[i];
+    return NULL;
+}
+
 static void choose(struct store *store)
 {
     size_t count = store->cell_count;
@@ -102,12 +113,26 @@ static void choose(struct store *store)
     } else if (count == 0) {
         set_problem(store,
                     mem_strdup("there is no Cell in the manifests; `picctl init` makes one"));
-    } else if (!store->cell || !store->cell->object.force) {
+    } else {
         /* A second Cell never takes over from the one that is in force. */
-        store->cell = NULL;
-        set_problem(
-            store, mem_printf("there are %zu Cells in the manifests: name one with --cell", count));
+        store->cell = cell_in_force(store);
+        if (!store->cell)
+            set_problem(
+                store,
+                mem_printf("there are %zu Cells in the manifests: name one with --cell", count));
     }
+}
+
+void scope_forget_cell(struct store *store, const struct inner *cell)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < store->cell_count; i++)
+        if (store->cells[i] != cell)
+            store->cells[kept++] = store->cells[i];
+    store->cell_count = kept;
+    if (store->cell == cell)
+        store->cell = NULL;
+    store->scopes_changed = true;
 }
 
 void scope_choose_cell(struct store *store)

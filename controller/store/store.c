@@ -273,6 +273,11 @@ size_t store_held(const struct store *store)
     return held;
 }
 
+bool store_is_unsettled(const struct store *store)
+{
+    return store->scopes_changed;
+}
+
 size_t store_release(struct store *store)
 {
     size_t released = 0, at = 0;

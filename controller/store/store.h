@@ -64,6 +64,9 @@ void store_set_own_key(struct store *store, const struct wgkey *key);
  */
 void store_commit(struct store *store, bool complete, struct changes *changes);
 
+/* The Cell went with the last commit: another one may take its place with the next, now. */
+bool store_is_unsettled(const struct store *store);
+
 /* Lets go what the prune guard holds; the next commit removes it. Returns how many. */
 size_t store_release(struct store *store);
 size_t store_held(const struct store *store);

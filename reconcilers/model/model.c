@@ -117,6 +117,8 @@ static void change_cell(const struct update *u, const struct change *change)
         mem_freep(&cell->former_interface);
         cell->former_interface = mem_strdup(before->interface);
     }
+    if (after && cell->former_interface && strcmp(cell->former_interface, after->interface) == 0)
+        mem_freep(&cell->former_interface);
     resource_unref(cell->resource);
     cell->resource = change->after ? resource_ref(change->after) : NULL;
     cell->spec = after;

@@ -79,7 +79,7 @@ def second_picd_is_refused(cell):
     keys = running(cell)
     said = refused(cell)
     check_in("picd.sock", said, "the message")
-    check_in("already", said, "the message")
+    check_in("another picd is running", said, "the message")
     check_equal(cell.http("/readyz")[0], 200, "the first one")
     key = cell.peer("late")
     cell.wait_on_device(key, *keys)
@@ -250,6 +250,23 @@ def latency(cell, what, count=10):
     check(measured(f"{what}: renamed in, on the device", times) < 0.2, "the median should be below 200 ms")
 
 
+OTHER = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+IDLE = """
+import socket, sys, time
+clients = []
+for _ in range(100):
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(0.1)
+    try:
+        client.connect(sys.argv[1])
+    except OSError:
+        pass
+    clients.append(client)
+print("connected", flush=True)
+time.sleep(100)
+"""
+
+
 def hostile_clients_change_nothing(cell):
     """Five hundred that send a byte now and then, or nothing, or never read; reconciling goes on."""
     running(cell)
@@ -282,10 +299,13 @@ def hostile_clients_change_nothing(cell):
         check(descriptors < 120, f"{descriptors} descriptors are open")
         took = wait("TCP answers again in the end", lambda: tcp_answers(tcp), 60)
         measured("TCP answers, with all of them still there", [took], "s")
-        held = [connect(local) for _ in range(100)]
-        check_equal(cell.http("/healthz")[0], 200, "root's requests with a hundred idle local clients")
-        for client in held:
-            client.close()
+        os.chmod(local, 0o666)
+        cell.root.chmod(0o755)
+        others = subprocess.Popen([*OTHER, "/usr/bin/python3", "-c", IDLE, local], stdout=subprocess.PIPE)
+        others.stdout.readline()
+        check_equal(cell.http("/healthz")[0], 200, "root's request with a hundred idle local clients")
+        others.kill()
+        others.wait()
     finally:
         drip.set()
         thread.join()
@@ -328,7 +348,7 @@ def requests_that_are_refused(cell):
 
     for request, status in ((line("GET /healthz"), 200), (line("HEAD /v1/status"), 200),
                             (line("POST /v1/status"), 405), (line("DELETE /v1/resources/peer/p0"), 405),
-                            (line("PUT /v1/control/teardown"), (404, 405)), (line("GET /../../etc/passwd"), 404),
+                            (line("PUT /v1/control/teardown"), (404, 405)), (line("GET /../../etc/passwd"), (400, 404)),
                             (line("GET /v1/resources/peer/..%2f..%2fcell"), (400, 404)),
                             (line("GET /%00"), (400, 404)), (line("GET /nothing"), 404),
                             (line("GET /" + "a" * 65536), (400, 414, 431)),
@@ -340,16 +360,15 @@ def requests_that_are_refused(cell):
               f"{request[:60]!r}: answered {is_!r}, should be {status}")
     check("\r\n\r\n" in (head := ask(tcp, line("HEAD /v1/status"))) and head.endswith("\r\n\r\n"),
           "HEAD should have no body")
-    other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     cell.root.chmod(0o755)
     program = "import sys, socket; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]);" \
         "s.sendall(b'PUT /v1/control/teardown HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 0\\r\\n\\r\\n');" \
         "print(s.recv(100).decode())"
-    done = subprocess.run([*other, "/usr/bin/python3", "-c", program, local], capture_output=True, text=True,
+    done = subprocess.run([*OTHER, "/usr/bin/python3", "-c", program, local], capture_output=True, text=True,
                           check=False)
     check_in("PermissionError", done.stderr, "what others get of the unix socket")
     os.chmod(local, 0o666)
-    said = run(*other, "/usr/bin/python3", "-c", program, local)
+    said = run(*OTHER, "/usr/bin/python3", "-c", program, local)
     check_in(" 403 ", said, "what others get for a control verb")
     check(link() is not None and len(wg_peers()) == 3, "nothing should have happened")
 
@@ -522,13 +541,13 @@ def no_permission(cell):
     cell.stop()
     less = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"]
     cell.start(prefix=less, ready=False)
+    ip("addr", "del", "10.10.0.1/24", "dev", INTERFACE)
+    cell.wait_problem("10.10.0.1/24", "ermitted")
     late = cell.peer("late")
-    said = cell.wait_problem("ermitted")
-    check_in("root", said + cell.logged(), "what to do")
-    stays("what is live stays", lambda: set(keys) <= set(wg_peers()) and addresses(), 0.5)
+    cell.wait_on_device(*keys, late)
     cell.kill()
     cell.start()
-    cell.wait_on_device(*keys, late)
+    wait("with the capability it is repaired", lambda: "10.10.0.1/24" in addresses())
     cell.kill()
     ip("link", "delete", INTERFACE)
     cell.start(prefix=less, ready=False)
@@ -537,7 +556,7 @@ def no_permission(cell):
     stays("nothing is made", lambda: link() is None, 0.5)
     cell.kill()
     cell.root.chmod(0o755)
-    said = refused(cell, prefix=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
+    said = refused(cell, prefix=OTHER)
     check_in("ermission denied", said, "as another user")
 
 
@@ -587,6 +606,21 @@ def port_in_use_later(cell):
     wait("the new port is taken when it is free", lambda: wg_device()["port"] == "4000", 40)
 
 
+def port_of_the_endpoint_in_use(cell):
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 3000))
+    taken.listen()
+    running(cell)
+    cell.wait_problem("127.0.0.1:3000", "in use")
+    taken.close()
+    wait("it is listened on when it is free", lambda: tcp_answers(("127.0.0.1", 3000)), 10)
+    wait("nothing is wrong any more", lambda: not cell.status()["problems"])
+    cell.cell(api={"listen": "[loopback:3001, vpn:3000]"})
+    wait("it answers on the cell's own address", lambda: tcp_answers(("10.10.0.1", 3000)), 10)
+    check(tcp_answers(("127.0.0.1", 3001)), "the other port should be listened on")
+    check(not cell.status()["problems"], f"nothing should be wrong: {cell.problems()}")
+
+
 def without_ipv6(cell):
     """All of IPv4 works; IPv6 follows when it is allowed."""
     sysctl = "/proc/sys/net/ipv6/conf/all/disable_ipv6"
@@ -630,8 +664,8 @@ def churn_elsewhere_is_no_drift(cell):
     keys = running(cell)
     ip("link", "add", "churn0", "type", "bridge")
     writes = cell.metric("pic_system_writes_total")
-    churn = subprocess.Popen(["sh", "-c", "while :; do ip addr add 192.0.2.1/24 dev churn0;"
-                              "ip addr del 192.0.2.1/24 dev churn0; done"])
+    churn = subprocess.Popen(["sh", "-c", "while :; do ip addr add 10.77.0.1/24 dev churn0;"
+                              "ip addr del 10.77.0.1/24 dev churn0; done"])
     end = time.monotonic() + 4
     while time.monotonic() < end:
         cell.control("resync")
@@ -673,5 +707,5 @@ if __name__ == "__main__":
          no_kill_by_number, killed_at_any_moment, clock_that_jumps, clock_that_cannot_be_trusted,
          hostile_clients_change_nothing, requests_that_are_refused, garbage_in_state,
          full_disk_for_the_state, full_disk_from_the_start, full_disk_for_the_secrets, no_tun_device,
-         no_permission, port_in_use_from_the_start, port_in_use_later, without_ipv6, missed_kernel_events,
-         churn_elsewhere_is_no_drift, many_peers_survive_every_restart)
+         no_permission, port_in_use_from_the_start, port_in_use_later, port_of_the_endpoint_in_use,
+         without_ipv6, missed_kernel_events, churn_elsewhere_is_no_drift, many_peers_survive_every_restart)

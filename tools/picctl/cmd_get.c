@@ -49,15 +49,19 @@ static void print_tables(const struct listing *l, bool wide)
     STRBUF_AUTO out = STRBUF_INIT;
     size_t count = json_array_size(l->items);
     MEM_AUTO const json_t **items = mem_alloc(count * sizeof(json_t *));
+    const struct columns_options options = {
+        .wide = wide,
+        .header = !l->options->no_headers,
+        .prefix = l->mixed,
+        .colour = out_coloured(stdout),
+    };
     for (size_t i = 0; i < count; i++)
         items[i] = json_array_get(l->items, i);
-
     for (size_t first = 0, end; first < count; first = end) {
         for (end = first; end < count && item_kind(items[end]) == item_kind(items[first]);)
             end++;
         strbuf_puts(&out, first ? "\n" : "");
-        columns_print(items + first, end - first, wide, !l->options->no_headers, l->mixed,
-                      out_coloured(stdout), &out);
+        columns_print(items + first, end - first, &options, &out);
     }
     out_text(&out);
     if (!count)

@@ -189,9 +189,9 @@ static const struct column other_columns[] = {
     {"SOURCE", put_source, true},
 };
 
-static const struct {
+static const struct columns_of {
     const char *kind;
-    const struct column *columns;
+    const struct column *list;
     size_t count;
 } tables[] = {
     {"Cell", cell_columns, ARRAY_SIZE(cell_columns)},
@@ -199,38 +199,49 @@ static const struct {
     {NULL, other_columns, ARRAY_SIZE(other_columns)}, /* last: every other kind */
 };
 
-static size_t find_table(const struct kind *kind)
+static const struct columns_of *find_columns(const struct kind *kind)
 {
-    size_t i = 0;
-    while (tables[i].kind && !(kind && strcmp(tables[i].kind, kind->name) == 0))
-        i++;
-    return i;
+    const struct columns_of *of = tables;
+    while (of->kind && !(kind && strcmp(of->kind, kind->name) == 0))
+        of++;
+    return of;
 }
 
-void columns_print(const json_t *const *items, size_t count, bool wide, bool header, bool prefix,
-                   bool colour, struct strbuf *out)
+static void add_header(struct table *table, const struct columns_of *of, bool wide)
 {
-    size_t kind = find_table(item_kind(items[0])), shown = 0;
-    const struct column *columns = tables[kind].columns;
+    size_t shown = 0;
+    for (size_t c = 0; c < of->count; c++)
+        shown += wide || !of->list[c].wide;
+    table_init(table, shown);
+    for (size_t c = 0; c < of->count; c++)
+        if (wide || !of->list[c].wide)
+            table_add(table, of->list[c].title, TINT_PLAIN);
+}
+
+static void add_row(struct table *table, const struct columns_of *of, bool wide,
+                    const struct row *row, struct strbuf *text)
+{
+    for (size_t c = 0; c < of->count; c++) {
+        if (of->list[c].wide && !wide)
+            continue;
+        strbuf_reset(text);
+        enum tint tint = of->list[c].put(row, text);
+        table_add(table, text->text, tint);
+    }
+}
+
+void columns_print(const json_t *const *items, size_t count, const struct columns_options *options,
+                   struct strbuf *out)
+{
+    const struct columns_of *of = find_columns(item_kind(items[0]));
+    struct row row = {.now = human_now(), .prefix = options->prefix};
     STRBUF_AUTO text = STRBUF_INIT;
     TABLE_AUTO table;
 
-    for (size_t c = 0; c < tables[kind].count; c++)
-        shown += wide || !columns[c].wide;
-    table_init(&table, shown);
-    for (size_t c = 0; c < tables[kind].count; c++)
-        if (wide || !columns[c].wide)
-            table_add(&table, columns[c].title, TINT_PLAIN);
-    struct row row = {.now = human_now(), .prefix = prefix};
+    add_header(&table, of, options->wide);
     for (size_t i = 0; i < count; i++) {
         row.item = items[i];
-        for (size_t c = 0; c < tables[kind].count; c++) {
-            if (columns[c].wide && !wide)
-                continue;
-            strbuf_reset(&text);
-            enum tint tint = columns[c].put(&row, &text);
-            table_add(&table, text.text, tint);
-        }
+        add_row(&table, of, options->wide, &row, &text);
     }
-    table_print(&table, header, colour, out);
+    table_print(&table, options->header, options->colour, out);
 }

@@ -7,6 +7,13 @@
 
 #include "tools/picctl/table.h"
 
-/* Prints items of one kind; `prefix` writes KIND/NAME for the name. */
-void columns_print(const json_t *const *items, size_t count, bool wide, bool header, bool prefix,
-                   bool colour, struct strbuf *out);
+struct columns_options {
+    bool wide;   /* the wide columns too */
+    bool header; /* the first line */
+    bool prefix; /* KIND/NAME for the name */
+    bool colour;
+};
+
+/* Prints items of one kind, at least one. */
+void columns_print(const json_t *const *items, size_t count, const struct columns_options *options,
+                   struct strbuf *out);

@@ -264,6 +264,43 @@ Test(engine, foreign_interface)
     world_free(w);
 }
 
+/* Another Cell takes the place of the first, with the same interface: it is taken over, not made
+ * again. */
+Test(engine, another_cell)
+{
+    struct world *w = world_with("laptop", "");
+    cr_assert(world_run(w, 10));
+    world_gone(w, "cell.yaml");
+    commit(w);
+    store_release(w->store);
+    commit(w);
+    world_run(w, 10);
+    world_put(w, "cell.yaml",
+              "apiVersion: pic/v1\nkind: Cell\nmetadata: {name: beta}\nspec:\n"
+              "  domain: beta.cell\n  network: {vpn: 10.20.0.0/24}\n");
+    commit(w);
+    cr_expect(world_run(w, 10), "%s", w->trouble.text);
+    cr_expect_eq(w->trouble.len, 0, "%s", w->trouble.text);
+    cr_expect_eq(world_second_pass(w), 0);
+    world_free(w);
+}
+
+/* What the kernel reports may be our own doing: it never makes a failing run spin. */
+Test(engine, events_do_not_defeat_the_back_off)
+{
+    struct world *w = world_with("laptop", "");
+    sys_fake_link_add(w->sys, "pic0", "veth", 0, "");
+    uint64_t before = sys_counters(w->sys)->reads;
+    for (int i = 0; i < 1000; i++) {
+        engine_look(w->engine, "pic0");
+        engine_turn(w->engine);
+        w->monotonic += MILLISECONDS(10);
+    }
+    uint64_t reads = sys_counters(w->sys)->reads - before;
+    cr_expect_lt(reads, 50, "%lu reads in ten seconds", (unsigned long)reads);
+    world_free(w);
+}
+
 /* A taken port costs nothing that works, and heals when it is free again. */
 Test(engine, port_taken)
 {

@@ -193,6 +193,11 @@ static const struct {
     SCRIPT("a second Cell never takes over", {"cell.yaml", CELL, "+alpha"},
            {"beta/cell.yaml", CELL_OF("beta", "10.20.0.0/24"), ""},
            {"beta/p.yaml", PEER("p", "i", ""), ""}, {"q.yaml", PEER("q", "j", ""), "+q"}),
+    SCRIPT("another Cell in the place of the recorded one: a person lets go first",
+           {"record cell.yaml", CELL, NULL}, {"record p.yaml", PEER("p", "i", ""), NULL},
+           {"p.yaml", PEER("p", "i", ""), NULL},
+           {"cell.yaml", CELL_OF("beta", "10.20.0.0/24"), "=alpha =p [alpha held]"},
+           {"prune", NULL, "-alpha"}, {"again.yaml", "# nothing\n", "+beta"}),
     SCRIPT("two Cells and no name: nothing", {"a/cell.yaml", CELL, NULL},
            {"b/cell.yaml", CELL_OF("beta", "10.20.0.0/24"), ""}),
     SCRIPT(
