@@ -155,8 +155,11 @@ static void take_changes(struct daemon *d, const struct changes *changes)
     d->inputs.newest_manifest = source_newest(d->source);
     inputs_refresh(&d->inputs);
     model_update(d->model, changes, &d->inputs.model, mark, d);
-    for (size_t i = 0; i < changes->count; i++)
+    for (size_t i = 0; i < changes->count; i++) {
         keeper_touch(&d->keeper, &changes->list[i]);
+        if (!changes->list[i].after)
+            transitions_forget(d->api.view.transitions, changes->list[i].before->id);
+    }
 }
 
 static void commit(struct daemon *d)

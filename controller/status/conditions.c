@@ -1,6 +1,5 @@
 #include "controller/status/conditions.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,14 +11,19 @@ enum {
 
 /* ---- when they changed ---- */
 
-struct transition {
-    int64_t since; /* seconds since 1970 */
-    bool status;
-    char key[];
+/* What was told of one resource: each condition with the time of its last change. */
+struct told {
+    struct {
+        const char *type; /* one of the literals below */
+        bool status;
+        int64_t since; /* seconds since 1970 */
+    } list[CONDITIONS_MAX];
+    size_t count;
+    char id[];
 };
 
 struct transitions {
-    struct map seen; /* by "id type" → struct transition */
+    struct map told; /* by id → struct told */
 };
 
 struct transitions *transitions_new(void)
@@ -33,27 +37,45 @@ void transitions_free(struct transitions *transitions)
     struct map_entry *entry;
     if (!transitions)
         return;
-    while ((entry = map_next(&transitions->seen, &at)))
+    while ((entry = map_next(&transitions->told, &at)))
         free(entry->value);
-    map_clear(&transitions->seen);
+    map_clear(&transitions->told);
     mem_freep(&transitions);
+}
+
+void transitions_forget(struct transitions *transitions, const char *id)
+{
+    free(map_remove_text(&transitions->told, id));
+}
+
+static struct told *told_of(struct transitions *transitions, const char *id)
+{
+    struct told *told = map_get_text(&transitions->told, id);
+    if (told)
+        return told;
+    told = mem_alloc(sizeof(*told) + strlen(id) + 1);
+    memcpy(told->id, id, strlen(id) + 1);
+    map_put_text(&transitions->told, told->id, told);
+    return told;
 }
 
 static int64_t since(const struct view *view, const char *id, const struct condition *condition)
 {
-    char key[RESOURCE_ID_MAX + 32];
-    snprintf(key, sizeof(key), "%s %s", id, condition->type);
-    struct transition *t = map_get_text(&view->transitions->seen, key);
-    if (t && t->status == condition->status)
-        return t->since;
-    if (!t) {
-        t = mem_alloc(sizeof(*t) + strlen(key) + 1);
-        memcpy(t->key, key, strlen(key) + 1);
-        map_put_text(&view->transitions->seen, t->key, t);
+    struct told *told = told_of(view->transitions, id);
+    int64_t now = view->clock->realtime(view->clock->context) / SECONDS(1);
+    size_t i = 0;
+
+    while (i < told->count && strcmp(told->list[i].type, condition->type) != 0)
+        i++;
+    if (i == told->count && told->count == CONDITIONS_MAX)
+        return now;
+    if (i == told->count || told->list[i].status != condition->status) {
+        told->list[i].type = condition->type;
+        told->list[i].status = condition->status;
+        told->list[i].since = now;
+        told->count += i == told->count;
     }
-    t->status = condition->status;
-    t->since = view->clock->realtime(view->clock->context) / SECONDS(1);
-    return t->since;
+    return told->list[i].since;
 }
 
 /* ---- what they are ---- */

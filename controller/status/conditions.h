@@ -30,6 +30,8 @@ json_t *conditions_json(const struct view *view, const struct object *object,
 
 struct transitions *transitions_new(void);
 void transitions_free(struct transitions *transitions);
+/* The resource is gone. */
+void transitions_forget(struct transitions *transitions, const char *id);
 
 /* What is wrong with the cell as a whole, in words: [{"what", "where"?}]; empty: nothing. */
 json_t *problems_json(const struct view *view);
