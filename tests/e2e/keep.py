@@ -2,20 +2,11 @@
 """Nothing live is lost: through mistakes in files, vanished directories, and other people's hands."""
 import shutil
 
-from lab import (INTERFACE, addresses, check, check_equal, check_in, ip, key_pair, kill, link,
-                 main, measured, peer_manifest, processes, random_key, run, stays, wait, wg_device,
-                 wg_peers)
+from checks import check, check_equal, check_in, measured, stays, wait
+from lab import (INTERFACE, addresses, allowed_ips, ip, key_pair, kill, link, main, peer_manifest,
+                 processes, random_key, run, wg_device, wg_peers)
 
 BOTH = {"10.10.0.1/24", "fd10:a1fa:ce11::1/64"}
-
-
-def family(cell, count=3):
-    """A cell with so many peers, running and converged; returns their keys."""
-    cell.cell()
-    keys = [cell.peer(f"p{i:02}") for i in range(count)]
-    cell.start()
-    cell.wait_on_device(*keys)
-    return keys
 
 
 def all_stay(keys, why, seconds=1.0):
@@ -26,7 +17,7 @@ def all_stay(keys, why, seconds=1.0):
 
 
 def broken_file_stops_only_itself(cell):
-    keys = family(cell)
+    keys = cell.family()
     pinned = cell.peer("pinned", address="10.10.0.50")
     cell.wait_on_device(pinned)
     cell.save("pinned.yaml", peer_manifest("pinned", pinned, adress="10.10.0.51"))
@@ -88,8 +79,8 @@ def bad_from_the_start_is_never_live(cell):
 
 def emptied_file_is_an_order(cell):
     """It says that there is nothing; but a Cell is never taken away like that."""
-    keys = family(cell)
-    (cell.manifests / "p01.yaml").write_text("")
+    keys = cell.family()
+    (cell.manifests / "p1.yaml").write_text("")
     wait("the peer of the emptied file goes", lambda: set(wg_peers()) == {keys[0], keys[2]})
     (cell.manifests / "cell.yaml").write_text("# nothing\n")
     cell.wait_problem("PruneHeld")
@@ -101,31 +92,31 @@ def emptied_file_is_an_order(cell):
 
 
 def emptied_directory_prunes_nothing(cell):
-    keys = family(cell, 8)
+    keys = cell.family(8)
     for file in sorted(cell.manifests.iterdir()):
         file.unlink()
     cell.wait_problem("PruneHeld", "prune --confirm")
     all_stay(keys, "the directory emptied")
     check_equal(cell.conditions("cell/alpha")["PruneHeld"]["status"], "True", "PruneHeld of the Cell")
-    check_equal(cell.conditions("peer/p03")["PruneHeld"]["status"], "True", "PruneHeld of a peer")
+    check_equal(cell.conditions("peer/p3")["PruneHeld"]["status"], "True", "PruneHeld of a peer")
     cell.kill()
     cell.start(ready=False)
     cell.wait_problem("PruneHeld")
     all_stay(keys, "the same after a restart")
     cell.cell()
-    back = cell.peer("p03", keys[3])
+    back = cell.peer("p3", keys[3])
     wait("a file that is back is no longer held",
-         lambda: "PruneHeld" not in cell.conditions("peer/p03"))
+         lambda: "PruneHeld" not in cell.conditions("peer/p3"))
     all_stay([*keys, back], "one file back", 0.5)
 
 
 def guard_holds_many_and_prune_confirm_lets_go(cell):
-    keys = family(cell, 12)
+    keys = cell.family(12)
     for i in range(5):
-        (cell.manifests / f"p{i:02}.yaml").unlink()
+        (cell.manifests / f"p{i}.yaml").unlink()
     wait("five of twelve just go", lambda: set(wg_peers()) == set(keys[5:]))
     for i in range(5, 12):
-        (cell.manifests / f"p{i:02}.yaml").unlink()
+        (cell.manifests / f"p{i}.yaml").unlink()
     cell.wait_problem("PruneHeld", "7 ")
     all_stay(keys[5:], "seven of eight held")
     said = cell.picctl("prune", "--confirm")
@@ -136,7 +127,7 @@ def guard_holds_many_and_prune_confirm_lets_go(cell):
 
 
 def confirmed_removal_of_the_cell(cell):
-    keys = family(cell, 2)
+    keys = cell.family(2)
     shutil.rmtree(cell.manifests)
     cell.manifests.mkdir()
     cell.wait_problem("PruneHeld")
@@ -146,7 +137,7 @@ def confirmed_removal_of_the_cell(cell):
 
 
 def vanished_directory_prunes_nothing(cell):
-    keys = family(cell)
+    keys = cell.family()
     away = cell.root / "away"
     cell.manifests.rename(away)
     cell.wait_problem(str(cell.manifests))
@@ -161,13 +152,13 @@ def vanished_directory_prunes_nothing(cell):
     cell.wait_on_device(newcomer)
     all_stay([*keys, newcomer], "the directory back", 0.5)
     wait("nothing is wrong any more", lambda: not cell.status()["problems"])
-    (cell.manifests / "p00.yaml").unlink()
+    (cell.manifests / "p0.yaml").unlink()
     wait("deleting works as before", lambda: set(wg_peers()) == {*keys[1:], newcomer})
 
 
 def removed_and_made_again(cell):
     """As rm -rf and a copy from elsewhere do it."""
-    keys = family(cell)
+    keys = cell.family()
     backup = cell.root / "backup"
     shutil.copytree(cell.manifests, backup)
     shutil.rmtree(cell.manifests)
@@ -184,7 +175,7 @@ def removed_and_made_again(cell):
 
 def unmounted_volume_prunes_nothing(cell):
     run("mount", "-t", "tmpfs", "volume", cell.manifests)
-    keys = family(cell, 7)
+    keys = cell.family(7)
     run("mount", "--bind", cell.manifests, "/mnt")
     run("umount", "-l", cell.manifests)
     all_stay(keys, "the volume unmounted", 1.5)
@@ -204,22 +195,18 @@ def unmounted_volume_prunes_nothing(cell):
 # ---- identity -------------------------------------------------------------------------------------
 
 
-def allowed():
-    return {key: peer["allowed"] for key, peer in wg_peers().items()}
-
-
 def state_and_interface_deleted(cell):
     """Same keys, same addresses."""
-    keys = family(cell, 6)
+    keys = cell.family(6)
     pinned = cell.peer("pinned", address="10.10.0.77")
     cell.wait_on_device(pinned)
-    before, device = allowed(), wg_device()
+    before, device = allowed_ips(), wg_device()
     cell.stop()
     shutil.rmtree(cell.state)
     run("ip", "link", "delete", INTERFACE)
     cell.start()
     cell.wait_on_device(*keys, pinned)
-    check_equal(allowed(), before, "addresses of the peers")
+    check_equal(allowed_ips(), before, "addresses of the peers")
     check_equal(wg_device(), device, "keys and port of the device")
     check_equal(addresses(), BOTH, "addresses of the cell")
 
@@ -231,18 +218,18 @@ def state_deleted_in_a_crowded_network(cell):
     cell.start()
     keys += [cell.peer(f"late{i}") for i in range(5)]
     cell.wait_on_device(*keys)
-    before = allowed()
+    before = allowed_ips()
     cell.stop()
     shutil.rmtree(cell.state)
     cell.start()
     wait("it has converged", cell.converged)
-    check_equal(allowed(), before, "addresses of the peers")
+    check_equal(allowed_ips(), before, "addresses of the peers")
     cell.restart()
-    check_equal(allowed(), before, "addresses after one more restart")
+    check_equal(allowed_ips(), before, "addresses after one more restart")
 
 
 def secrets_lost_while_the_interface_lives(cell):
-    family(cell)
+    cell.family()
     key = (cell.secrets / "wireguard.key").read_text()
     for running in (False, True):
         if not running:
@@ -259,7 +246,7 @@ def secrets_lost_while_the_interface_lives(cell):
 
 
 def key_lost_makes_nothing(cell):
-    keys = family(cell)
+    keys = cell.family()
     cell.stop()
     run("ip", "link", "delete", INTERFACE)
     cell.secrets.rename(cell.root / "safe")
@@ -278,7 +265,7 @@ def key_lost_makes_nothing(cell):
 
 
 def another_key_is_not_taken_in_silence(cell):
-    family(cell)
+    cell.family()
     old = wg_device()["public"]
     cell.stop()
     private, public = key_pair()
@@ -306,7 +293,7 @@ def repaired(cell, what, harm, is_right, rounds=5, limit=1.0):
 
 
 def interface_repaired(cell):
-    keys = family(cell)
+    keys = cell.family()
     device = wg_device()
 
     def whole():
@@ -337,7 +324,7 @@ def interface_repaired(cell):
 
 
 def peers_repaired(cell):
-    keys = family(cell)
+    keys = cell.family()
     psk, alien = cell.root / "psk", random_key()
     psk.write_text(run("wg", "genpsk"))
     device, before = wg_device(), wg_peers()
@@ -403,28 +390,25 @@ def foreign_objects_are_not_touched(cell):
                 ip("route", "show", "dev", "foreign0"))
 
     before = foreign()
-    family(cell)
+    cell.family()
     cell.control("resync")
     check_equal(foreign(), before, "what is foreign, while we run")
-    cell.picctl("teardown", "--yes")
-    wait("ours is gone", lambda: link() is None)
+    cell.teardown()
     check_equal(foreign(), before, "what is foreign, after teardown")
-    cell.picd.wait(5)
-    cell.picd = None
     ip("link", "delete", "foreign0")
     ip("rule", "delete", "fwmark", "7", "lookup", "100")
 
 
 def observe_only_tells(cell):
-    keys = family(cell, 2)
-    cell.peer("p00", keys[0], reconcile="observe")
-    wait("it is in force", lambda: cell.resource("peer/p00")["spec"].get("reconcile") == "observe")
+    keys = cell.family(2)
+    cell.peer("p0", keys[0], reconcile="observe")
+    wait("it is in force", lambda: cell.resource("peer/p0")["spec"].get("reconcile") == "observe")
     run("wg", "set", INTERFACE, "peer", keys[0], "remove")
     run("wg", "set", INTERFACE, "peer", keys[1], "remove")
     cell.wait_on_device(keys[1])
-    cell.wait_problem("p00", "observe")
+    cell.wait_problem("p0", "observe")
     check(keys[0] not in wg_peers(), "reconcile: observe should not repair")
-    cell.peer("p00", keys[0])
+    cell.peer("p0", keys[0])
     cell.wait_on_device(keys[0])
 
 

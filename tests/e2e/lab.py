@@ -3,7 +3,7 @@
 A test file calls main() with its functions. It then runs again inside network, mount and process
 namespaces of its own, with an empty /run: whatever it starts (picd, wireguard-go, clients) ends with
 it, and nothing of the host is touched. Each function gets a Cell, that is directories, a picd and a
-picctl, and says what it expects by check() and wait(). What was measured is printed by measured().
+picctl, and says what it expects with checks.py.
 """
 import base64
 import http.client
@@ -12,7 +12,6 @@ import os
 import shutil
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,66 +19,14 @@ import time
 import traceback
 from pathlib import Path
 
+from checks import ALIVE, Failure, check, check_equal, check_in, wait
+
 BUILD = Path(os.environ.get("PIC_BUILD", Path(__file__).resolve().parents[2] / "build-debug"))
 INTERFACE = "pic0"
 PORT = 51820
+OTHER = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]  # nobody
 CLONE = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
          "--propagation", "private"]
-
-
-CELLS = []  # those that are open: their picd has to live
-
-
-class Failure(Exception):
-    """A promise that does not hold; the text says which."""
-
-
-def check(holds, what):
-    if not holds:
-        raise Failure(what)
-
-
-def check_equal(is_, should, what):
-    check(is_ == should, f"{what}: is {is_!r}, should be {should!r}")
-
-
-def check_in(part, text, what="the text"):
-    check(part in text, f"{what} should contain {part!r}, and is:\n{text}")
-
-
-def wait(what, holds, seconds=5.0):
-    """Until holds() is true, looking every few milliseconds; returns how long it took."""
-    began = time.monotonic()
-    while True:
-        try:
-            answer = holds()
-        except (OSError, http.client.HTTPException):
-            answer = None
-        took = time.monotonic() - began
-        for cell in CELLS:
-            check(not cell.picd or cell.picd.poll() is None,
-                  f"picd ended by itself, status {cell.picd and cell.picd.returncode}, before: {what}")
-        if answer:
-            return took
-        if took > seconds:
-            raise Failure(f"not within {seconds} s: {what}")
-        time.sleep(0.002)
-
-
-def stays(what, holds, seconds):
-    """holds() is true now and at every look for so long."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        check(holds(), f"should have stayed for {seconds} s: {what}")
-        time.sleep(0.01)
-
-
-def measured(what, times, unit="ms"):
-    scale = 1000 if unit == "ms" else 1
-    shown = [t * scale for t in times]
-    print(f"    {what}: median {statistics.median(shown):.1f} {unit}, worst {max(shown):.1f} {unit}, "
-          f"of {len(shown)}")
-    return statistics.median(times)
 
 
 # ---- programs -------------------------------------------------------------------------------------
@@ -172,6 +119,10 @@ def wg_peers(interface=INTERFACE):
     return peers
 
 
+def allowed_ips():
+    return {key: peer["allowed"] for key, peer in wg_peers().items()}
+
+
 def wg_device(interface=INTERFACE):
     lines = run("wg", "show", interface, "dump", status=None).splitlines()
     names = ("private", "public", "port", "fwmark")
@@ -234,7 +185,7 @@ class Cell:
         self.state, self.rundir = self.root / "state", self.root / "run"
         self.log = self.root / "log"
         self.picd = None
-        CELLS.append(self)
+        ALIVE.append(self.lives)
         self.manifests.mkdir()
         (self.root / "conf").touch()
 
@@ -246,6 +197,14 @@ class Cell:
 
     def save(self, name, text):
         save(self.manifests / name, text)
+
+    def family(self, count=3, **fields):
+        """A cell with so many peers p0, p1…, running, all on the device; returns their keys."""
+        self.cell(**fields)
+        keys = [self.peer(f"p{i}") for i in range(count)]
+        self.start()
+        self.wait_on_device(*keys)
+        return keys
 
     def cell(self, **fields):
         self.save("cell.yaml", cell_manifest(**fields))
@@ -270,6 +229,10 @@ class Cell:
     def wait_answers(self, path="/healthz", seconds=10):
         return wait(f"picd answers {path} with 200", lambda: self.http(path)[0] == 200, seconds)
 
+    def lives(self, when):
+        status = self.picd and self.picd.poll()
+        check(status is None, f"picd ended by itself, with status {status}, {when}")
+
     def end(self, number):
         if self.picd:
             self.picd.send_signal(number)
@@ -286,15 +249,30 @@ class Cell:
         self.stop()
         self.start(**options)
 
+    def refused(self, *flags, prefix=()):
+        """picd ends at once with an error; returns what it said."""
+        done = subprocess.run([str(w) for w in (*prefix, BUILD / "picd", *self.flags(), *flags)],
+                              capture_output=True, text=True, timeout=10, check=False)
+        check(done.returncode not in (0, None), f"picd should have refused to start\n{done.stderr}")
+        return done.stderr
+
     def once(self, status):
         """`picd --once`: what it carried out."""
         return run(BUILD / "picd", *self.flags(), "--once", status=status)
+
+    def teardown(self):
+        """By picctl; picd, if it runs, ends by itself."""
+        picd, self.picd = self.picd, None
+        self.picctl("teardown", "--yes")
+        if picd:
+            check_equal(picd.wait(5), 0, "picd's status after teardown")
+        wait("all of ours is gone", lambda: link() is None and not processes("wireguard-go"))
 
     def logged(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def close(self):
-        CELLS.remove(self)
+        ALIVE.remove(self.lives)
         died = self.picd and self.picd.poll()
         self.kill()
         for name in set(links()) - {"lo"}:

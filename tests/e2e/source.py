@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """How files change: editors, sync tools, half-written files, moved trees, lost notifications."""
+import json
 import os
 import shutil
 import signal
 import subprocess
 import time
 
-from lab import (BUILD, cell_manifest, check, check_equal, check_in, kill, link, main, measured,
-                 peer_manifest, processes, random_key, run, save, stays, wait, wg_peers)
+from checks import check, check_equal, check_in, measured, stays, wait
+from lab import (BUILD, cell_manifest, kill, link, main, peer_manifest, processes, random_key, run, save,
+                 wg_peers)
 
 
 def on(*keys):
@@ -346,8 +348,9 @@ def copies_and_hidden_files_are_ignored(cell):
         (cell.manifests / name).write_text(copy)
     also = random_key(), random_key()
     save(cell.manifests / "also.yml", peer_manifest("also", also[0]))
-    save(cell.manifests / "json.json", '{"apiVersion": "pic/v1", "kind": "Peer", "metadata": {"name": "json"},'
-         f' "spec": {{"publicKey": "{also[1]}"}}}}')
+    save(cell.manifests / "json.json", json.dumps({
+        "apiVersion": "pic/v1", "kind": "Peer", "metadata": {"name": "json"},
+        "spec": {"publicKey": also[1]}}))
     cell.wait_on_device(*also)
     stays("the copies do not count", lambda: allowed(key) == {"10.10.0.10/32"}, 0.5)
     cell.control("resync")

@@ -2,8 +2,8 @@
 """From a saved manifest to WireGuard, back again, and through the death of picd."""
 import time
 
-from lab import (INTERFACE, addresses, check, check_equal, check_in, link, main, measured, processes,
-                 random_key, run, stays, wait, wg_peers)
+from checks import check, check_equal, check_in, measured, stays, wait
+from lab import INTERFACE, addresses, link, main, processes, random_key, run, wg_peers
 
 ROUNDS = 20
 

@@ -57,16 +57,14 @@ class Cell:
     def stop(self):
         """Ends picd; everything stays live."""
         self.process.send_signal(signal.SIGTERM)
-        if self.log:
-            while os.read(self.log.fileno(), 1 << 16):
-                pass
-            self.log.close()
-        self.process.wait(timeout=30)
-        self.notify.close()
+        self._wait_ended()
 
     def teardown(self):
         """Takes what is live away as well."""
         self.ask("/v1/control/teardown", "PUT")
+        self._wait_ended()
+
+    def _wait_ended(self):
         if self.log:
             while os.read(self.log.fileno(), 1 << 16):
                 pass
@@ -126,10 +124,10 @@ class Cell:
         return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", self._proc("status"), re.M)[1])
 
     def memory_kib(self):
-        """(anonymous, proportional share of everything)."""
+        """Anonymous memory, the proportional share of all pages, all pages."""
         text = self._proc("smaps_rollup")
-        return tuple(int(re.search(rf"^{field}:\s+(\d+)", text, re.M)[1])
-                     for field in ("Anonymous", "Pss"))
+        return {field: int(re.search(rf"^{field}:\s+(\d+)", text, re.M)[1])
+                for field in ("Anonymous", "Pss", "Rss")}
 
     def settle(self):
         """Waits until it has written down what it remembers and sleeps."""

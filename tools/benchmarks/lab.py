@@ -7,6 +7,7 @@ ends, however it ends, the kernel ends everything that it started.
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -109,6 +110,17 @@ class Device:
     def __exit__(self, *_):
         self.process.terminate()
         self.process.wait()
+
+    def read_bare(self):
+        """Milliseconds to get its state from wireguard-go and throw it away: no reader can be faster."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.connect(f"/run/wireguard/{self.name}.sock")
+            start = time.perf_counter_ns()
+            connection.sendall(b"get=1\n\n")
+            end = b""
+            while not end.endswith(b"\n\n"):
+                end = connection.recv(1 << 18)[-2:]
+            return (time.perf_counter_ns() - start) / 1e6
 
 
 class NftSet:
