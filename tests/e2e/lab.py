@@ -407,7 +407,7 @@ def run_one(test):
         problem = error
         if isinstance(error, Failure):
             frame = traceback.extract_tb(error.__traceback__)
-            place = next(f for f in reversed(frame) if not f.filename.endswith("lab.py"))
+            place = next(f for f in reversed(frame) if not f.filename.endswith(("lab.py", "checks.py")))
             print(f"  FAILED at line {place.lineno}: {error}")
         else:
             traceback.print_exc(file=sys.stdout)

@@ -325,7 +325,7 @@ def watched_before_listed(cell):
     """Files that appear between the listing and the watch: every watch is made to take long."""
     cell.cell()
     (cell.manifests / "below").mkdir()
-    cell.start(ready=False, prefix=["strace", "-f", "-qq", "-o", "/dev/null", "-e",
+    cell.start(ready=False, prefix=["strace", "-qq", "-o", "/dev/null", "-e",
                                     "inject=inotify_add_watch:delay_enter=300000:delay_exit=300000"])
     keys = []
     for i in range(30):

@@ -128,13 +128,13 @@ static void tell_held(const struct screen *s)
              held == 1 ? "" : "s", held == 1 ? "it" : "them");
 }
 
-/* The latest repairs of what somebody else changed. */
+/* The latest repairs of what somebody else changed; picd lists the newest first. */
 static void tell_drift(const struct screen *s)
 {
     const json_t *drift = json_object_get(s->status, "drift");
     size_t count = json_array_size(drift);
     int64_t now = human_now();
-    for (size_t i = count > DRIFT_SHOWN ? count - DRIFT_SHOWN : 0; i < count; i++) {
+    for (size_t i = 0; i < count && i < DRIFT_SHOWN; i++) {
         const json_t *entry = json_array_get(drift, i);
         char since[HUMAN_MAX];
         const char *object = text_at(entry, "object"), *verb = text_at(entry, "verb");
