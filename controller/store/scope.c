@@ -57,8 +57,7 @@ const char *scope_nested_in(const struct store *store, const struct inner *cell)
     for (size_t i = 0; i < store->cell_count; i++) {
         const struct inner *other = store->cells[i];
         /* One that only the prune guard keeps is none of the tree: this one got another name. */
-        if (other != cell && other->candidate_count &&
-            contains(cell_path(other), cell_path(cell)))
+        if (other != cell && other->candidate_count && contains(cell_path(other), cell_path(cell)))
             return other->object.id;
     }
     return NULL;

@@ -158,6 +158,7 @@ def requests_that_are_refused(cell):
 
 def port_of_the_endpoint_in_use(cell):
     taken = socket.socket()
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     taken.bind(("127.0.0.1", 3000))
     taken.listen()
     cell.family()
