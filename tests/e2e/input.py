@@ -4,7 +4,6 @@
 Each row of WRONG replaces the manifest of a live peer, `wrong`, next to its neighbour, `good`. Both must
 stay on the device as they were. `picctl validate` and picd must name the place and the words.
 """
-import base64
 import json
 import os
 import time
@@ -12,21 +11,7 @@ import time
 from checks import Failure, check, check_equal, check_in, measured, stays, wait
 from lab import (allowed_ips, cell_manifest, link, main, peer_manifest, random_key, run, save, wg_device,
                  wg_peers)
-from mistakes import ENDPOINTS_RIGHT, ENDPOINTS_WRONG, GOOD, KEY, OWN, OWN_PRIVATE, WRONG, keyed, peer
-
-
-def prepared(cell):
-    """A cell whose key is known beforehand, a good peer, and the one that is to go wrong."""
-    cell.secrets.mkdir(0o700)
-    key = cell.secrets / "wireguard.key"
-    key.touch(0o600)
-    key.write_text(OWN_PRIVATE)
-    cell.cell()
-    cell.peer("good", GOOD, address="10.10.0.40", subnets="[192.168.40.0/24]")
-    cell.save("wrong.yaml", peer())
-    cell.start()
-    cell.wait_on_device(KEY, GOOD)
-    check_equal(wg_device()["public"], OWN, "the device's key")
+from mistakes import ENDPOINTS_RIGHT, ENDPOINTS_WRONG, GOOD, KEY, OWN, WRONG, keyed, peer, prepared
 
 
 def memory(pid):
@@ -240,110 +225,6 @@ def cell_changes_in_place(cell):
     check_equal(len(wg_peers()), 8, "a Cell that would throw out most peers should not come into force")
 
 
-# ---- secrets --------------------------------------------------------------------------------------
-
-
-def with_psk(cell):
-    cell.save("wrong.yaml", peer("  presharedKey: {file: wrong.psk}\n"))
-
-
-def secrets_that_cannot_be_used(cell):
-    """The peer stays as it was, live or not; its neighbour is not concerned; it follows when the secret
-    is right."""
-    prepared(cell)
-    psk, right = cell.secrets / "wrong.psk", run("wg", "genpsk")
-
-    def write(text, mode=0o600):
-        psk.unlink(missing_ok=True)
-        psk.touch(mode)
-        psk.chmod(mode)
-        psk.write_text(text)
-        cell.picctl("resync")
-
-    new = random_key()
-    cell.save("new.yaml", peer_manifest("new", new, presharedKey="{file: new.psk}"))
-    cell.wait_problem("Peer/new", "presharedKey", "new.psk")
-    with_psk(cell)
-    cell.wait_problem("Peer/wrong", "presharedKey", "wrong.psk")
-    stays("the new one off the device, the others on it", lambda: set(wg_peers()) == {KEY, GOOD}, 0.5)
-    for mode, text, words in ((0o644, right, ["wrong.psk", "0600"]),
-                              (0o640, right, ["wrong.psk", "0600"]),
-                              (0o600, right.strip()[:43], ["44 characters"]),
-                              (0o600, "", ["44 characters"]),
-                              (0o600, right + right, ["44 characters"]),
-                              (0o600, "\ufeff" + right, ["44 characters"]),
-                              (0o600, "x" * 100000, ["larger"])):
-        write(text, mode)
-        said = cell.wait_problem("Peer/wrong", *words)
-        check(right.strip() not in said, "a message should never repeat a secret")
-        check_equal(set(wg_peers()), {KEY, GOOD}, "peers on the device")
-    check_equal(cell.conditions("peer/wrong")["Ready"]["reason"], "SecretMissing", "the reason")
-    for text in (right, right.strip(), right.strip() + "\r\n", right.strip() + " \n"):
-        write(text)
-        wait("the device has the secret", lambda: wg_peers()[KEY]["preshared"] == right.strip())
-        psk.unlink()
-        cell.picctl("resync")
-        cell.wait_problem("Peer/wrong", "wrong.psk")
-        cell.restart(ready=False)
-        cell.wait_problem("Peer/wrong", "wrong.psk")
-        check_equal(wg_peers()[KEY]["preshared"], right.strip(), "what the device has without the file")
-    said = cell.picctl("validate", status=None)
-    check_in("wrong.psk", said, "picctl validate")
-    until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3))
-    cell.save("wrong.yaml", peer(f"  presharedKey: {{file: wrong.psk}}\n  expires: {until}\n"))
-    wait("it expires all the same", lambda: set(wg_peers()) == {GOOD}, 7)
-
-
-def private_key_that_cannot_be_used(cell):
-    prepared(cell)
-    key, device, before = cell.secrets / "wireguard.key", wg_device(), set(wg_peers())
-    for mode, text, words in ((0o644, OWN_PRIVATE, ["wireguard.key", "0600"]),
-                              (0o600, "nonsense\n", ["wireguard.key", "44 characters", "backup"]),
-                              (0o600, "", ["wireguard.key", "44 characters"])):
-        key.chmod(mode)
-        key.write_text(text)
-        cell.restart(ready=False)
-        cell.wait_problem(*words)
-        stays("the device as it was", lambda: (wg_device(), set(wg_peers())) == (device, before), 0.3)
-        check_equal(key.read_text(), text, "the key file, which should be left alone")
-    key.chmod(0o600)
-    key.write_text(OWN_PRIVATE + "\r\n")
-    cell.picctl("resync")
-    wait("nothing is wrong any more", lambda: not cell.status()["problems"] and cell.converged())
-
-
-def secrets_are_nowhere(cell):
-    """At the highest log level, through all that is printed and served, in base64 and in hexadecimal."""
-    prepared(cell)
-    cell.stop()
-    cell.start("--log-level", "debug")
-    psk = run("wg", "genpsk").strip()
-    (cell.secrets / "wrong.psk").touch(0o600)
-    (cell.secrets / "wrong.psk").write_text(psk)
-    with_psk(cell)
-    wait("it has its secret", lambda: wg_peers()[KEY]["preshared"] == psk)
-    another = run("wg", "genpsk").strip()
-    (cell.secrets / "wrong.psk").write_text(another)
-    said = cell.picctl("diff", status=None)
-    cell.picctl("resync")
-    wait("it has the other secret", lambda: wg_peers()[KEY]["preshared"] == another)
-    for words in ("status", "get all -o yaml", "get all -o json", "describe peer/wrong",
-                  "describe cell/alpha", "diff", "validate", "peer config wrong", "get peers"):
-        said += cell.picctl(*words.split(), status=None)
-    for path in ("/", "/metrics", "/v1/status", "/v1/resources", "/v1/plan", "/v1/kinds"):
-        said += cell.http(path)[1]
-    run("ip", "link", "delete", "pic0")
-    cell.wait_on_device(KEY, GOOD)
-    cell.kill()
-    said += cell.logged() + run("grep", "-r", "", cell.state, cell.rundir, "--binary-files=text", status=None)
-    for name, secret in (("private key", OWN_PRIVATE), ("preshared key", psk), ("preshared key", another)):
-        if name == "preshared key":
-            said = "\n".join(x for x in said.splitlines() if not x.startswith("PresharedKey = "))
-        check(secret not in said, f"the {name} is told")
-        check(base64.b64decode(secret).hex() not in said.lower(), f"the {name} is told in hexadecimal")
-    check_in("Peer/wrong", said, "what was gathered")
-
-
 # ---- odd files ------------------------------------------------------------------------------------
 
 
@@ -413,5 +294,4 @@ if __name__ == "__main__":
     main(wrong_is_named_and_harms_nothing, right_though_it_looks_wrong, host_bits_are_normalised_once,
          same_hash_for_empty_and_absent, one_mistake_after_another, own_key_is_refused,
          conflicts_do_not_depend_on_order, wrong_cell_changes_nothing, cell_changes_in_place,
-         secrets_that_cannot_be_used, private_key_that_cannot_be_used, secrets_are_nowhere,
          odd_files, link_that_leads_nowhere_is_no_order, largest_legal_names)

@@ -4,7 +4,7 @@ import shutil
 
 from checks import check, check_equal, check_in, measured, stays, wait
 from lab import (INTERFACE, addresses, allowed_ips, ip, key_pair, kill, link, main, peer_manifest,
-                 processes, random_key, run, wg_device, wg_peers)
+                 processes, random_key, run, save, wg_device, wg_peers)
 
 BOTH = {"10.10.0.1/24", "fd10:a1fa:ce11::1/64"}
 
@@ -192,6 +192,34 @@ def unmounted_volume_prunes_nothing(cell):
     run("umount", "/mnt")
 
 
+def unreadable_directory_prunes_nothing(cell):
+    """Without the right to read it, or where reading fails in the middle."""
+    keys = cell.family()
+    below = random_key()
+    save(cell.manifests / "below" / "peer.yaml", peer_manifest("below", below))
+    cell.wait_on_device(below)
+    cell.stop()
+    less = ["setpriv", "--bounding-set=-dac_override,-dac_read_search",
+            "--inh-caps=-dac_override,-dac_read_search"]
+    cell.start(prefix=less)
+    for folder in (cell.manifests, cell.manifests / "below"):
+        folder.chmod(0)
+        cell.control("resync")
+        cell.wait_problem("ermission denied")
+        all_stay([*keys, below], f"{folder.name} not readable", 0.6)
+        cell.kill()
+        cell.start(prefix=less, ready=False)
+        cell.wait_problem("ermission denied")
+        all_stay([*keys, below], f"{folder.name} not readable, after a restart", 0.6)
+        folder.chmod(0o755)
+        wait("nothing is wrong any more", lambda: not cell.status()["problems"])
+    cell.kill()
+    cell.start(ready=False, prefix=["strace", "-qq", "-o", "/dev/null", "-e",
+                                    "inject=getdents64:error=EIO:when=2+2"])
+    cell.wait_problem("nput/output error")
+    all_stay([*keys, below], "reading ends with an error")
+
+
 # ---- identity -------------------------------------------------------------------------------------
 
 
@@ -349,7 +377,7 @@ def peers_repaired(cell):
 
 
 def brief():
-    """The interface without what changes by itself."""
+    """Without what changes by itself."""
     now = link()
     return [now[name] for name in ("ifindex", "flags", "mtu", "group", "address")] + \
         [now["linkinfo"]["info_kind"], now.get("ifalias")]
@@ -417,6 +445,7 @@ if __name__ == "__main__":
          emptied_file_is_an_order, emptied_directory_prunes_nothing,
          guard_holds_many_and_prune_confirm_lets_go, confirmed_removal_of_the_cell,
          vanished_directory_prunes_nothing, removed_and_made_again, unmounted_volume_prunes_nothing,
+         unreadable_directory_prunes_nothing,
          state_and_interface_deleted, state_deleted_in_a_crowded_network,
          secrets_lost_while_the_interface_lives, key_lost_makes_nothing,
          another_key_is_not_taken_in_silence, interface_repaired, peers_repaired,

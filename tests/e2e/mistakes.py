@@ -1,11 +1,26 @@
-"""Manifests that are wrong, and what is said of them; the rows of input.py."""
+"""Manifests that are wrong, what is said of them, and a cell to try them on; for input.py, secret.py."""
 import base64
 
-from lab import key_pair, random_key
+from checks import check_equal
+from lab import key_pair, random_key, wg_device
 
 KEY = random_key()  # of the peer that goes wrong
 GOOD = random_key()
 OWN_PRIVATE, OWN = key_pair()
+
+
+def prepared(cell):
+    """A cell whose key is known beforehand, a good peer, and the one that is to go wrong."""
+    cell.secrets.mkdir(0o700)
+    key = cell.secrets / "wireguard.key"
+    key.touch(0o600)
+    key.write_text(OWN_PRIVATE)
+    cell.cell()
+    cell.peer("good", GOOD, address="10.10.0.40", subnets="[192.168.40.0/24]")
+    cell.save("wrong.yaml", peer())
+    cell.start()
+    cell.wait_on_device(KEY, GOOD)
+    check_equal(wg_device()["public"], OWN, "the device's key")
 
 
 def peer(extra="", key=KEY, name="wrong", head="apiVersion: pic/v1\nkind: Peer\n", address="10.10.0.50"):
@@ -98,6 +113,8 @@ WRONG = [
      ["10.10.0.128/25", "overlaps network.vpn"]),
     ("a default route as a subnet", peer("  subnets: [0.0.0.0/0]\n"), "8:12", ["default route"]),
     ("a prefix that is none", peer("  subnets: [10.9.0.0/33]\n"), "8:13", ["10.9.0.0/33", "prefix"]),
+    ("a prefix with zeros in front", peer("  subnets: [010.013.047.0/24]\n"), "8:13",
+     ["010.013.047.0/24", "prefix"]),
     ("the neighbour's key", keyed(GOOD), "1:1", ["Peer/good", "good.yaml:", "change one of the two"]),
     ("the neighbour's address", peer(address="10.10.0.40"), "1:1",
      ["10.10.0.40", "Peer/good", "good.yaml:", "change one of the two"]),
@@ -123,7 +140,7 @@ WRONG = [
 
 # Endpoints of the Cell.
 ENDPOINTS_RIGHT = ("203.0.113.7", "203.0.113.7:4000", "[2001:db8::1]:51820", "2001:db8::1",
-                   "home.example.org", "home.example.org:51820")
+                   "home.example.org", "home.example.org:51820", "[fe80::1%lo]:51820")
 ENDPOINTS_WRONG = ("host:0", "host:70000", "host:", ":51820", "[2001:db8::1", "[nonsense]:1",
                    "under_score.example", "1.2.3", "1.2.3.4.5:60", "http://host", "a b", "[fe80::1%eth0",
-                   "-host")
+                   "[fe80::1%nowhere]:1", "-host")

@@ -4,6 +4,7 @@ The process that was started by the user only makes a directory and waits. The w
 of it in a new network, mount and process namespace: nothing that it does is seen outside, and when it
 ends, however it ends, the kernel ends everything that it started.
 """
+import ctypes
 import os
 import shutil
 import signal
@@ -32,13 +33,19 @@ def check_machine(picd):
         raise Unusable(f"cannot find {', '.join(missing)}: tools/setup --test installs them")
 
 
+def die_with_parent():
+    """For the new process: SIGKILL when its parent ends, whatever the reason (prctl(2))."""
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def run_isolated():
     """Runs this command line again, inside. Returns its exit status."""
     with tempfile.TemporaryDirectory(prefix="pic-bench-", dir="/var/tmp") as directory:
         command = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
                    sys.executable, *sys.argv]
-        child = subprocess.Popen(command, env={**os.environ, INSIDE: directory})
-        signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+        child = subprocess.Popen(command, env={**os.environ, INSIDE: directory}, preexec_fn=die_with_parent)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         try:
             return child.wait(timeout=LONGEST_SECONDS)
         except subprocess.TimeoutExpired:
