@@ -28,7 +28,7 @@ const struct http_limits http_limits_default = {
     .stream_max = 1024 * 1024,
 };
 
-enum { BACKLOG = 64 };
+enum { BACKLOG = 512 }; /* a crowd that connects at once must not make connect() fail for others */
 
 struct http_listener {
     LIST_ENTRY(http_listener) link;

@@ -270,19 +270,27 @@ def weigh_churn(bench):
     weights = []
     for thousand in range(CHURN_WARM + CHURN):
         bench.say(f"S7: change {1000 * thousand} of {1000 * (CHURN_WARM + CHURN)}")
-        for _ in range(1000):
-            number = FEW + chance.randrange(50)
-            path = os.path.join(cell.manifests, "peers", f"peer-{number}.yaml")
-            if os.path.exists(path) and chance.random() < 0.5:
-                os.unlink(path)
-            else:
-                peers.write(path, peers.manifest(number, at=number + 100 * chance.randrange(2)))
-            time.sleep(0.003)
+        change_thousand(cell, chance)
         cell.settle()
         weights.append(cell.memory_kib()["Anonymous"])
     cell.teardown()
     earlier, later = weights[CHURN_WARM:-CHURN // 2], weights[-CHURN // 2:]
     return 1024 * (min(later) - min(earlier)) / (CHURN / 2)
+
+
+def change_thousand(cell, chance):
+    """Peers beside the first ones come, move and go; at the end all of them are there."""
+    numbers = range(FEW, FEW + 50)
+    paths = {number: os.path.join(cell.manifests, "peers", f"peer-{number}.yaml") for number in numbers}
+    for _ in range(1000):
+        number = chance.choice(numbers)
+        if os.path.exists(paths[number]) and chance.random() < 0.5:
+            os.unlink(paths[number])
+        else:
+            peers.write(paths[number], peers.manifest(number, at=number + 100 * chance.randrange(2)))
+        time.sleep(0.003)
+    for number, path in paths.items():
+        peers.write(path, peers.manifest(number))
 
 
 # ---- S8
