@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from checks import check, check_equal, check_in, measured, stays, wait
-from lab import INTERFACE, addresses, ip, key_pair, link, main, run, wg_peers
+from lab import INTERFACE, addresses, ip, key_pair, link, main, run, wg_device, wg_peers
 
 HOME = "198.51.100.1"
 CELL = ("10.10.0.1", "fd10:a1fa:ce11::1")
@@ -49,8 +49,7 @@ class Client:
         rest = re.sub(r"^(Address|DNS|MTU) = .*\n", "", text, flags=re.M)
         subprocess.Popen([*self.prefix(), "wireguard-go", "-f", self.interface], stdin=subprocess.DEVNULL,
                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait("the client's wireguard-go answers",
-             lambda: self.run("wg", "show", self.interface, "listen-port", status=None))
+        wait("the client's wireguard-go answers", lambda: wg_device(self.interface))
         self.run("wg", "setconf", self.interface, "/dev/stdin", text=rest)
         for address in own["Address"].split(", "):
             self.run("ip", "addr", "add", address, "dev", self.interface)

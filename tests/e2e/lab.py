@@ -106,12 +106,21 @@ def random_key():
     return base64.b64encode(os.urandom(32)).decode()
 
 
+def wg_dump(interface):
+    """The lines of `wg show dump`. Only of a device that is served: wg(8) removes a socket on which
+    nobody listens yet."""
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(f"/run/wireguard/{interface}.sock")
+        except OSError:
+            return []
+    return [line.split("\t") for line in run("wg", "show", interface, "dump", status=None).splitlines()]
+
+
 def wg_peers(interface=INTERFACE):
-    """What `wg show dump` says of each peer, by public key."""
-    if not Path(f"/run/wireguard/{interface}.sock").exists():
-        return {}
+    """What the device says of each peer, by public key."""
     names = ("preshared", "endpoint", "allowed", "handshake", "rx", "tx", "keepalive")
-    rows = [line.split("\t") for line in run("wg", "show", interface, "dump", status=None).splitlines()]
+    rows = wg_dump(interface)
     peers = {row[0]: dict(zip(names, row[1:])) for row in rows[1:]}
     for peer in peers.values():
         peer["allowed"] = set(peer["allowed"].split(",")) - {"(none)"}
@@ -124,9 +133,8 @@ def allowed_ips():
 
 
 def wg_device(interface=INTERFACE):
-    lines = run("wg", "show", interface, "dump", status=None).splitlines()
-    names = ("private", "public", "port", "fwmark")
-    return dict(zip(names, lines[0].split("\t"))) if lines else {}
+    rows = wg_dump(interface)
+    return dict(zip(("private", "public", "port", "fwmark"), rows[0])) if rows else {}
 
 
 # ---- manifests ------------------------------------------------------------------------------------
