@@ -15,7 +15,7 @@
 struct daemon {
     const struct config *config;
     struct log *log;
-    bool once, stopping, told_ready;
+    bool once, stopping, told_manager;
     int exit_code;
 
     struct sys *sys;

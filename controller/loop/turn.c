@@ -141,12 +141,35 @@ void turn_commit(struct daemon *d)
 
 /* ---- the turn ---- */
 
+/* What keeps the cell as a whole from converging, in words; NULL: nothing does. */
+static const char *obstacle(const struct daemon *d)
+{
+    if (source_problem(d->source))
+        return source_problem(d->source);
+    return d->model->hold ? d->model->hold : store_cell_problem(d->store);
+}
+
+/* The service manager waits for the first complete pass, not for success: a lost key or a taken
+ * port must not hold up the boot. The endpoint's /readyz is the one that means convergence. */
+static void tell_manager(struct daemon *d)
+{
+    bool looked = source_is_loaded(d->source) || source_problem(d->source);
+    bool well = engine_is_converged(d->engine) && !obstacle(d);
+    bool tried = well || obstacle(d) || d->failed_runs || engine_is_settled(d->engine);
+
+    if (d->told_manager || !looked || !tried)
+        return;
+    d->told_manager = true;
+    notify_send(well ? "READY=1\nSTATUS=converged"
+                     : "READY=1\nSTATUS=something is wrong: see picctl status");
+}
+
 static void tell_ready(struct daemon *d)
 {
-    if (d->told_ready || !engine_is_converged(d->engine))
+    if (d->api.view.ready || obstacle(d) || !engine_is_converged(d->engine))
         return;
-    d->told_ready = d->api.view.ready = true;
-    notify_send("READY=1\nSTATUS=converged");
+    d->api.view.ready = true;
+    notify_send("STATUS=converged");
     log_line(d->log, LOG_LEVEL_INFO, "ready", "cell",
              store_cell(d->store) ? store_cell(d->store)->name : "-", NULL);
 }
@@ -162,9 +185,7 @@ void turn_stop(struct daemon *d, int exit_code)
 static void finish_once(struct daemon *d)
 {
     enum { ONCE_TRIES = 3 };
-    const char *why = source_problem(d->source) ? source_problem(d->source)
-                      : d->model->hold          ? d->model->hold
-                                                : store_cell_problem(d->store);
+    const char *why = obstacle(d);
     if (!d->once || (!source_is_loaded(d->source) && !source_problem(d->source)))
         return;
     if (why && (!engine_is_converged(d->engine) || !store_cell(d->store))) {
@@ -245,6 +266,7 @@ void turn_run(evutil_socket_t fd, short what, void *context)
     next = earlier(next, earlier(expire(d), seek(d)));
     if (source_is_loaded(d->source) || source_problem(d->source))
         next = earlier(next, engine_turn(d->engine));
+    tell_manager(d);
     tell_ready(d);
     next =
         earlier(next, keeper_turn(&d->keeper, d->store, d->model, &d->inputs.allocations, d->log));

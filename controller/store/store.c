@@ -10,6 +10,7 @@ struct store *store_new(const char *cell)
 {
     struct store *store = mem_alloc(sizeof(*store));
     store->wanted_cell = mem_strdup(cell);
+    store->scopes_changed = true; /* that there is no Cell has to be found out too */
     return store;
 }
 

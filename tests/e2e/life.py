@@ -5,6 +5,7 @@ import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -37,6 +38,32 @@ def storm_of_signals_at_start(cell):
         cell.wait_answers("/readyz")
         cell.wait_on_device(key)
         cell.kill()
+
+
+def manager_is_told_after_the_first_pass(cell):
+    """READY=1 means tried, not succeeded: a boot never waits for ever. /readyz means converged."""
+    def told(prepare):
+        path = str(cell.root / "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(path)
+            manager.settimeout(5)
+            prepare()
+            cell.start(ready=False, env={"NOTIFY_SOCKET": path})
+            said = manager.recv(4096).decode()
+            ready = cell.http("/readyz")[0]
+            cell.stop()
+        os.unlink(path)
+        return said.splitlines(), ready
+
+    said, ready = told(lambda: None)
+    check_equal((said[0], ready), ("READY=1", 503), "without a Cell")
+    check_in("picctl status", said[1], "the manager's status")
+    cell.cell()
+    ip("link", "add", INTERFACE, "type", "bridge")
+    said, ready = told(lambda: None)
+    check_equal((said[0], ready), ("READY=1", 503), "with a foreign interface")
+    said, ready = told(lambda: ip("link", "delete", INTERFACE))
+    check_equal((said, ready), (["READY=1", "STATUS=converged"], 200), "with all well")
 
 
 def reload_looks_again(cell):
@@ -320,7 +347,7 @@ def many_peers_survive_every_restart(cell):
 
 
 if __name__ == "__main__":
-    main(storm_of_signals_at_start, reload_looks_again, stale_socket_is_replaced, second_picd_is_refused,
-         no_kill_by_number, killed_at_any_moment, clock_that_jumps, clock_that_cannot_be_trusted,
-         garbage_in_state, missed_kernel_events, churn_elsewhere_is_no_drift,
-         many_peers_survive_every_restart)
+    main(storm_of_signals_at_start, manager_is_told_after_the_first_pass, reload_looks_again,
+         stale_socket_is_replaced, second_picd_is_refused, no_kill_by_number, killed_at_any_moment,
+         clock_that_jumps, clock_that_cannot_be_trusted, garbage_in_state, missed_kernel_events,
+         churn_elsewhere_is_no_drift, many_peers_survive_every_restart)

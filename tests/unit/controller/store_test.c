@@ -272,6 +272,17 @@ Test(store, findings)
     }
 }
 
+/* An empty tree says what to do. */
+Test(store, no_cell_is_told)
+{
+    struct store *store = store_new(NULL);
+    struct changes changes = {0};
+    store_commit(store, true, &changes);
+    cr_assert_not_null(store_cell_problem(store));
+    cr_expect(strstr(store_cell_problem(store), "picctl init"), "%s", store_cell_problem(store));
+    store_free(store);
+}
+
 /* Four files in all 24 orders: the same result. */
 Test(store, order_of_files_does_not_matter)
 {
