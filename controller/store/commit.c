@@ -462,7 +462,8 @@ void store_commit(struct store *store, bool complete, struct changes *changes)
     for (size_t i = before_cell; i < store->touched_count; i++)
         store->touched[i]->winner = choose_winner(store, store->touched[i]);
 
-    qsort(store->touched, store->touched_count, sizeof(*store->touched), in_force_first);
+    if (store->touched_count > 1)
+        qsort(store->touched, store->touched_count, sizeof(*store->touched), in_force_first);
     commit_removals(&c);
 
     commit_objects(&c);
