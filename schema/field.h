@@ -62,7 +62,8 @@ struct port_range {
     T(PREFIXES, struct list) /* struct prefix each */                                              \
     T(AUTO_PREFIXES, struct list)                                                                  \
     T(PORTS, struct list)   /* struct port_proto each */                                           \
-    T(LISTENS, struct list) /* const char * each: address:port, loopback:port, vpn:port */
+    T(LISTENS, struct list) /* const char * each: address:port, loopback:port, vpn:port */         \
+    T(PINS, struct list)    /* const char * each, as PIN */
 
 #define FIELD_TYPE_ENUM(name, ctype) FIELD_##name,
 enum field_type { FIELD_TYPES(FIELD_TYPE_ENUM) FIELD_TYPE_COUNT };

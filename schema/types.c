@@ -486,6 +486,7 @@ static const struct type types[] = {
     ROW(AUTO_PREFIXES, LIST, struct prefix, "auto", prefix, prefix, "auto or list of prefixes"),
     ROW(PORTS, LIST, struct port_proto, NULL, port_proto, port_proto, "list of ports"),
     ROW(LISTENS, LIST, const char *, NULL, listen, text, "list of addresses with ports"),
+    ROW(PINS, LIST, const char *, NULL, pin, text, "list of key pins"),
 #undef ROW
 };
 _Static_assert(ARRAY_SIZE(types) == FIELD_TYPE_COUNT, "every field type has a row");

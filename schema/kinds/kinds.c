@@ -4,10 +4,12 @@
 #include <strings.h>
 
 #include "schema/kinds/cell.h"
+#include "schema/kinds/link.h"
 #include "schema/kinds/peer.h"
 
 const struct kind *const kinds[] = {
     &kind_cell,
+    &kind_link,
     &kind_peer,
 };
 const size_t kind_count = sizeof(kinds) / sizeof(*kinds);
