@@ -10,43 +10,12 @@
 
 #include "reconcilers/sys/fake_side.h"
 #include "reconcilers/sys/ops.h"
+#include "schema/base/clock.h"
 #include "schema/base/mem.h"
 
-enum { UPLINK_MTU = 1500 };
-static const char uplink_name[] = "uplink0";
+#define UPLINK_ADDRESS6 "2001:db8:ffff::2/64"
 
-/* ---- routes ---------------------------------------------------------------------------------- */
-
-/* There is one uplink with a default route, if any. */
-static int fake_route_list(void *side, struct sys_routes *ret, struct error **reterr)
-{
-    (void)reterr;
-    const struct fake *fake = side;
-    if (!fake->uplink_mtu)
-        return 0;
-    struct sys_route route = {
-        .destination = {.ip = {.family = AF_INET}},
-        .table = RT_TABLE_MAIN,
-        .protocol = RTPROT_BOOT,
-    };
-    memcpy(route.interface, uplink_name, sizeof(uplink_name));
-    ret->list = mem_grow(ret->list, ret->count, &ret->capacity, sizeof(*ret->list));
-    ret->list[ret->count++] = route;
-    return 0;
-}
-
-static int fake_path_mtu(void *side, const struct ip *destination, struct sys_path *ret,
-                         struct error **reterr)
-{
-    (void)reterr;
-    const struct fake *fake = side;
-    if (!fake->uplink_mtu)
-        return SYS_ABSENT;
-    *ret = (struct sys_path){.mtu = fake->uplink_mtu};
-    memcpy(ret->interface, uplink_name, sizeof(uplink_name));
-    ip_parse(destination->family == AF_INET ? "198.51.100.2" : "2001:db8::2", &ret->source);
-    return 0;
-}
+enum { UPLINK_MTU = 1500, LOOPBACK_MTU = 65536 };
 
 /* ---- events ---------------------------------------------------------------------------------- */
 
@@ -58,17 +27,18 @@ static int fake_events_fd(void *side)
     return fake->event_fd;
 }
 
-static void happen(struct fake *fake, const char *name)
+void fake_happen(struct fake *fake, const struct sys_event *event)
 {
     if (fake->event_fd < 0)
         return;
     fake->events =
         mem_grow(fake->events, fake->event_count, &fake->event_capacity, sizeof(*fake->events));
-    snprintf(fake->events[fake->event_count++], IFNAMSIZ, "%s", name);
+    fake->events[fake->event_count++] = *event;
     eventfd_write(fake->event_fd, 1);
 }
 
-static void fake_events_read(void *side, void (*changed)(const char *interface, void *context),
+static void fake_events_read(void *side,
+                             void (*happened)(const struct sys_event *event, void *context),
                              void *context)
 {
     struct fake *fake = side;
@@ -76,7 +46,7 @@ static void fake_events_read(void *side, void (*changed)(const char *interface, 
     if (fake->event_fd >= 0)
         eventfd_read(fake->event_fd, &count);
     for (size_t i = 0; i < fake->event_count; i++)
-        changed(fake->events[i], context);
+        happened(&fake->events[i], context);
     fake->event_count = 0;
 }
 
@@ -90,6 +60,10 @@ static void fake_close(void *side)
     if (fake->event_fd >= 0)
         close(fake->event_fd);
     free(fake->links);
+    sys_routes_clear(&fake->routes);
+    sys_rules_clear(&fake->rules);
+    fake_tables_clear(&fake->tables);
+    free(fake->forgotten);
     free(fake->ports);
     free(fake->events);
     free(fake);
@@ -98,12 +72,24 @@ static void fake_close(void *side)
 static const struct sys_ops fake_ops = {
     .close = fake_close,
     .link_get = fake_link_get,
+    .link_list = fake_link_list,
     .link_set = fake_link_set,
     .link_delete = fake_link_delete,
     .addr_list = fake_addr_list,
     .addr_add = fake_addr_add,
     .addr_delete = fake_addr_delete,
     .route_list = fake_route_list,
+    .route_set = fake_route_set,
+    .route_delete = fake_route_delete,
+    .rule_list = fake_rule_list,
+    .rule_add = fake_rule_add,
+    .rule_delete = fake_rule_delete,
+    .sysctl_get = fake_sysctl_get,
+    .sysctl_set = fake_sysctl_set,
+    .nft_generation = fake_nft_generation,
+    .nft_read = fake_nft_read,
+    .nft_commit = fake_nft_commit,
+    .conntrack_forget = fake_conntrack_forget,
     .path_mtu = fake_path_mtu,
     .wg_create = fake_wg_create,
     .wg_get = fake_wg_get,
@@ -112,15 +98,41 @@ static const struct sys_ops fake_ops = {
     .events_read = fake_events_read,
 };
 
+/* A loopback interface, and one to the internet. */
+static void add_first_links(struct fake *fake)
+{
+    struct sys_addr loopback = {.permanent = true, .no_prefix_route = true};
+    struct sys_addr own = {.permanent = true};
+    struct fake_link *lo = fake_add(fake, "lo", "", 0);
+    struct fake_link *uplink = fake_add(fake, fake_uplink_name, "", 0);
+    lo->link.mtu = LOOPBACK_MTU;
+    lo->link.up = uplink->link.up = true;
+    prefix_parse("127.0.0.1/8", &loopback.prefix);
+    prefix_parse("198.51.100.2/24", &own.prefix);
+    fake_put_addr(fake, lo, &loopback);
+    fake_put_addr(fake, uplink, &own);
+}
+
 struct sys *sys_fake_new(void)
 {
     struct fake *fake = mem_alloc(sizeof(*fake));
-    *fake = (struct fake){.uplink_mtu = UPLINK_MTU, .event_fd = -1};
-    fake_add(fake, uplink_name, "", 0)->link.up = true;
-    return sys_new(&fake_ops, fake);
+    fake->event_fd = -1;
+    fake_conf_init(fake);
+    fake_rules_init(fake);
+    add_first_links(fake);
+    struct sys *sys = sys_new(&fake_ops, fake);
+    sys_fake_uplink_mtu(sys, UPLINK_MTU);
+    return sys;
 }
 
 /* ---- somebody else's hands ------------------------------------------------------------------- */
+
+static void happen(struct fake *fake, enum sys_event_type type, const char *interface)
+{
+    struct sys_event event = {.type = type};
+    snprintf(event.interface, sizeof(event.interface), "%s", interface);
+    fake_happen(fake, &event);
+}
 
 void sys_fake_link_add(struct sys *sys, const char *name, const char *kind, uint32_t group,
                        const char *alias)
@@ -129,7 +141,7 @@ void sys_fake_link_add(struct sys *sys, const char *name, const char *kind, uint
     assert(!fake_find(fake, name));
     struct fake_link *link = fake_add(fake, name, kind, group);
     snprintf(link->link.alias, sizeof(link->link.alias), "%s", alias ? alias : "");
-    happen(fake, name);
+    happen(fake, SYS_EVENT_LINK, name);
 }
 
 void sys_fake_link_remove(struct sys *sys, const char *name)
@@ -138,7 +150,18 @@ void sys_fake_link_remove(struct sys *sys, const char *name)
     struct fake_link *link = fake_find(fake, name);
     assert(link);
     fake_drop(fake, link);
-    happen(fake, name);
+    happen(fake, SYS_EVENT_LINK, name);
+}
+
+void sys_fake_link_up(struct sys *sys, const char *name, bool up)
+{
+    struct fake *fake = sys_side(sys);
+    struct fake_link *link = fake_find(fake, name);
+    assert(link);
+    ERROR_AUTO error = NULL;
+    fake_link_set(fake, link->link.index, &(struct sys_link_change){.set_up = true, .up = up},
+                  &error);
+    happen(fake, SYS_EVENT_LINK, name);
 }
 
 void sys_fake_addr_add(struct sys *sys, const char *name, const struct prefix *prefix,
@@ -147,9 +170,9 @@ void sys_fake_addr_add(struct sys *sys, const char *name, const struct prefix *p
     struct fake *fake = sys_side(sys);
     struct fake_link *link = fake_find(fake, name);
     assert(link && !fake_find_addr(link, prefix));
-    fake_put_addr(link,
+    fake_put_addr(fake, link,
                   &(struct sys_addr){.prefix = *prefix, .protocol = protocol, .permanent = true});
-    happen(fake, name);
+    happen(fake, SYS_EVENT_ADDRESS, name);
 }
 
 void sys_fake_addr_remove(struct sys *sys, const char *name, const struct prefix *prefix)
@@ -158,8 +181,8 @@ void sys_fake_addr_remove(struct sys *sys, const char *name, const struct prefix
     struct fake_link *link = fake_find(fake, name);
     struct sys_addr *addr = link ? fake_find_addr(link, prefix) : NULL;
     assert(addr);
-    fake_drop_addr(link, addr);
-    happen(fake, name);
+    fake_drop_addr(fake, link, addr);
+    happen(fake, SYS_EVENT_ADDRESS, name);
 }
 
 void sys_fake_wg_set(struct sys *sys, const char *name, const struct sys_wg_device_change *device,
@@ -179,6 +202,7 @@ void sys_fake_wg_roam(struct sys *sys, const char *name, const struct wgkey *pee
     assert(found);
     found->endpoint = *endpoint;
     found->endpoint_port = port;
+    found->last_handshake = clock_system.realtime(clock_system.context) / SECONDS(1);
 }
 
 void sys_fake_port_taken(struct sys *sys, uint16_t port)
@@ -189,11 +213,54 @@ void sys_fake_port_taken(struct sys *sys, uint16_t port)
     fake->ports[fake->port_count++] = port;
 }
 
+/* ---- the way out ----------------------------------------------------------------------------- */
+
+static struct sys_route way_out(uint8_t family)
+{
+    struct sys_route route = {
+        .destination = {.ip = {.family = family}},
+        .table = SYS_TABLE_MAIN,
+        .metric = family == AF_INET6 ? FAKE_METRIC6 : 0,
+        .protocol = family == AF_INET6 ? RTPROT_RA : RTPROT_BOOT,
+        .gateway = true,
+        .interface = fake_uplink_name,
+    };
+    return route;
+}
+
+static void set_way_out(struct sys *sys, uint8_t family, bool on)
+{
+    struct sys_route route = way_out(family);
+    bool is_on = fake_drop_route(sys_side(sys), &route);
+    if (on)
+        fake_put_route(sys_side(sys), &route);
+    if (on != is_on)
+        fake_happen(sys_side(sys), &(struct sys_event){.type = SYS_EVENT_ROUTE,
+                                                       .table = route.table,
+                                                       .protocol = route.protocol});
+}
+
 void sys_fake_uplink_mtu(struct sys *sys, uint32_t mtu)
 {
-    struct fake *fake = sys_side(sys);
-    struct fake_link *uplink = fake_find(fake, uplink_name);
-    fake->uplink_mtu = mtu;
+    struct fake_link *uplink = fake_find(sys_side(sys), fake_uplink_name);
+    struct prefix ip6;
+    prefix_parse(UPLINK_ADDRESS6, &ip6);
     if (mtu && uplink)
         uplink->link.mtu = mtu;
+    set_way_out(sys, AF_INET, mtu && uplink);
+    set_way_out(sys, AF_INET6, mtu && uplink && fake_find_addr(uplink, &ip6));
+}
+
+void sys_fake_uplink6(struct sys *sys, bool on)
+{
+    struct fake_link *uplink = fake_find(sys_side(sys), fake_uplink_name);
+    assert(uplink);
+    struct prefix ip6;
+    prefix_parse(UPLINK_ADDRESS6, &ip6);
+    struct sys_addr *addr = fake_find_addr(uplink, &ip6);
+    if (on && !addr)
+        sys_fake_addr_add(sys, fake_uplink_name, &ip6, 0);
+    if (!on && addr)
+        sys_fake_addr_remove(sys, fake_uplink_name, &ip6);
+    set_way_out(sys, AF_INET6, on);
 }

@@ -38,6 +38,7 @@ struct fake_link *fake_add(struct fake *fake, const char *name, const char *kind
 {
     struct fake_link *link = mem_alloc(sizeof(*link));
     link->link = (struct sys_link){.index = ++fake->last_index, .group = group, .mtu = MTU_DEFAULT};
+    link->conf = fake->conf_default;
     snprintf(link->link.name, sizeof(link->link.name), "%s", name);
     snprintf(link->link.kind, sizeof(link->link.kind), "%s", kind);
     fake->links = mem_grow(fake->links, fake->count, &fake->capacity, sizeof(*fake->links));
@@ -57,6 +58,7 @@ void fake_drop(struct fake *fake, struct fake_link *link)
     size_t at = 0;
     while (fake->links[at] != link)
         at++;
+    fake_lose_routes(fake, link->link.name, 0);
     fake->count--;
     memmove(&fake->links[at], &fake->links[at + 1], (fake->count - at) * sizeof(*fake->links));
     fake_free(link);
@@ -69,6 +71,17 @@ int fake_link_get(void *side, const char *name, struct sys_link *ret, struct err
     if (!link)
         return SYS_ABSENT;
     *ret = link->link;
+    return 0;
+}
+
+int fake_link_list(void *side, struct sys_links *ret, struct error **reterr)
+{
+    (void)reterr;
+    const struct fake *fake = side;
+    for (size_t i = 0; i < fake->count; i++) {
+        ret->list = mem_grow(ret->list, ret->count, &ret->capacity, sizeof(*ret->list));
+        ret->list[ret->count++] = fake->links[i]->link;
+    }
     return 0;
 }
 
@@ -96,30 +109,41 @@ struct sys_addr *fake_find_addr(struct fake_link *link, const struct prefix *pre
     return NULL;
 }
 
-void fake_put_addr(struct fake_link *link, const struct sys_addr *addr)
+void fake_put_addr(struct fake *fake, struct fake_link *link, const struct sys_addr *addr)
 {
     struct sys_addrs *addrs = &link->addrs;
     addrs->list = mem_grow(addrs->list, addrs->count, &addrs->capacity, sizeof(*addrs->list));
     addrs->list[addrs->count++] = *addr;
+    fake_connect(fake, link, addr);
 }
 
-void fake_drop_addr(struct fake_link *link, struct sys_addr *addr)
+/* With the last address of IPv4 go all routes of IPv4 by the interface, in any table. */
+void fake_drop_addr(struct fake *fake, struct fake_link *link, struct sys_addr *addr)
 {
     struct sys_addrs *addrs = &link->addrs;
+    struct sys_addr gone = *addr;
     size_t at = (size_t)(addr - addrs->list);
     addrs->count--;
     memmove(addr, addr + 1, (addrs->count - at) * sizeof(*addr));
+
+    fake_disconnect(fake, link, &gone);
+    bool left = gone.prefix.ip.family == AF_INET6;
+    for (size_t i = 0; i < addrs->count; i++)
+        left |= addrs->list[i].prefix.ip.family == AF_INET;
+    if (!left)
+        fake_lose_routes(fake, link->link.name, AF_INET);
 }
 
 /* IPv6 addresses go when an interface goes down, and come back for nobody. */
-static void lose_ip6(struct fake_link *link)
+static void lose_ip6(struct fake *fake, struct fake_link *link)
 {
     for (size_t i = link->addrs.count; i-- > 0;)
         if (link->addrs.list[i].prefix.ip.family == AF_INET6)
-            fake_drop_addr(link, &link->addrs.list[i]);
+            fake_drop_addr(fake, link, &link->addrs.list[i]);
+    fake_lose_routes(fake, link->link.name, AF_INET6);
 }
 
-static void gain_link_local(struct fake_link *link)
+static void gain_link_local(struct fake *fake, struct fake_link *link)
 {
     struct sys_addr addr = {
         .prefix = {.ip = {.family = AF_INET6, .bytes = {0xfe, 0x80}}, .len = 64},
@@ -129,7 +153,15 @@ static void gain_link_local(struct fake_link *link)
     };
     addr.prefix.ip.bytes[15] = (uint8_t)link->link.index;
     if (!fake_find_addr(link, &addr.prefix))
-        fake_put_addr(link, &addr);
+        fake_put_addr(fake, link, &addr);
+}
+
+static void come_up(struct fake *fake, struct fake_link *link)
+{
+    for (size_t i = 0; i < link->addrs.count; i++)
+        fake_connect(fake, link, &link->addrs.list[i]);
+    if (link->device)
+        fake_device_up(fake, link);
 }
 
 int fake_link_set(void *side, int index, const struct sys_link_change *change,
@@ -149,14 +181,14 @@ int fake_link_set(void *side, int index, const struct sys_link_change *change,
     bool was_up = link->link.up;
     if (change->set_up)
         link->link.up = change->up;
-    if (!link->link.up || link->link.mtu < MTU_MIN_IP6) {
-        if (was_up)
-            lose_ip6(link);
-        return 0;
-    }
-    gain_link_local(link);
-    if (!was_up && link->device)
-        fake_device_up(side, link);
+    if (was_up && (!link->link.up || link->link.mtu < MTU_MIN_IP6))
+        lose_ip6(side, link);
+    if (was_up && !link->link.up)
+        fake_lose_routes(side, link->link.name, AF_INET);
+    if (!was_up && link->link.up)
+        come_up(side, link);
+    if (link->link.up && link->link.mtu >= MTU_MIN_IP6)
+        gain_link_local(side, link);
     return 0;
 }
 
@@ -195,7 +227,7 @@ int fake_addr_add(void *side, int ifindex, const struct prefix *prefix, bool pre
         .no_prefix_route = !prefix_route,
     };
     if (!fake_find_addr(link, prefix))
-        fake_put_addr(link, &addr);
+        fake_put_addr(side, link, &addr);
     return 0;
 }
 
@@ -205,6 +237,6 @@ int fake_addr_delete(void *side, int ifindex, const struct prefix *prefix, struc
     struct fake_link *link = find_index(side, ifindex);
     struct sys_addr *addr = link ? fake_find_addr(link, prefix) : NULL;
     if (addr && addr->prefix.len == prefix->len)
-        fake_drop_addr(link, addr);
+        fake_drop_addr(side, link, addr);
     return 0;
 }

@@ -280,6 +280,11 @@ int netlink_dump(struct netlink *nl, struct nl_msg *msg, const struct netlink_re
     return -EAGAIN;
 }
 
+bool netlink_no_family(int result, uint8_t family)
+{
+    return family == AF_INET6 && (result == -EAFNOSUPPORT || result == -EOPNOTSUPP);
+}
+
 int netlink_fail(const struct netlink *nl, int errnum, struct error **reterr, const char *format,
                  ...)
 {

@@ -13,6 +13,7 @@
 #include <net/if.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -55,6 +56,9 @@ int netlink_get(struct netlink *nl, struct nl_msg *msg, const struct netlink_rea
 /* A list (the message has NLM_F_DUMP). One that changed while it was read is read again, a few
  * times with pauses; then -EAGAIN. */
 int netlink_dump(struct netlink *nl, struct nl_msg *msg, const struct netlink_reader *reader);
+
+/* Is this the answer of a kernel without IPv6 to a question about it? */
+bool netlink_no_family(int result, uint8_t family);
 
 /* Makes the error of the last failed call; returns -errnum. */
 int netlink_fail(const struct netlink *nl, int errnum, struct error **reterr, const char *format,

@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "reconcilers/sys/wg_socket.h"
+#include "schema/base/mem.h"
 
 enum { ALIAS_LEN_MAX = 255 }; /* the kernel's IFALIASZ - 1, which no header for programs has */
 
@@ -72,6 +74,46 @@ int real_link_get(void *side, const char *name, struct sys_link *ret, struct err
     return r < 0 ? netlink_fail(real->netlink, -r, reterr, "cannot read interface \"%s\"", name)
                  : r;
 }
+
+/* ---- all of them ----------------------------------------------------------------------------- */
+
+static void forget_rows(void *context)
+{
+    ((struct sys_links *)context)->count = 0;
+}
+
+static int read_row(const struct nlmsghdr *row, void *context)
+{
+    struct sys_links *links = context;
+    links->list = mem_grow(links->list, links->count, &links->capacity, sizeof(*links->list));
+    int r = read_link(row, &links->list[links->count]);
+    if (r == 0)
+        links->count++;
+    return r;
+}
+
+static int compare_index(const void *a, const void *b)
+{
+    const struct sys_link *one = a, *other = b;
+    return (one->index > other->index) - (one->index < other->index);
+}
+
+int real_link_list(void *side, struct sys_links *ret, struct error **reterr)
+{
+    struct real *real = side;
+    struct ifinfomsg info = {0};
+    NETLINK_MESSAGE *msg = netlink_message(RTM_GETLINK, NLM_F_DUMP, &info, sizeof(info));
+    netlink_put_u32(msg, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    struct netlink_reader reader = {.row = read_row, .restart = forget_rows, .context = ret};
+    int r = netlink_dump(real->netlink, msg, &reader);
+    if (r < 0)
+        return netlink_fail(real->netlink, -r, reterr, "cannot list the interfaces");
+    if (ret->count)
+        qsort(ret->list, ret->count, sizeof(*ret->list), compare_index);
+    return 0;
+}
+
+/* ---- changing -------------------------------------------------------------------------------- */
 
 int real_link_set(void *side, int index, const struct sys_link_change *change,
                   struct error **reterr)

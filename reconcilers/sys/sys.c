@@ -25,11 +25,28 @@ static const struct {
     const char *name;
     bool writes;
 } calls[] = {
-    [SYS_LINK_GET] = {"link_get", false},      [SYS_LINK_SET] = {"link_set", true},
-    [SYS_LINK_DELETE] = {"link_delete", true}, [SYS_ADDR_LIST] = {"addr_list", false},
-    [SYS_ADDR_ADD] = {"addr_add", true},       [SYS_ADDR_DELETE] = {"addr_delete", true},
-    [SYS_ROUTE_LIST] = {"route_list", false},  [SYS_PATH_MTU] = {"path_mtu", false},
-    [SYS_WG_CREATE] = {"wg_create", true},     [SYS_WG_GET] = {"wg_get", false},
+    [SYS_LINK_GET] = {"link_get", false},
+    [SYS_LINK_LIST] = {"link_list", false},
+    [SYS_LINK_SET] = {"link_set", true},
+    [SYS_LINK_DELETE] = {"link_delete", true},
+    [SYS_ADDR_LIST] = {"addr_list", false},
+    [SYS_ADDR_ADD] = {"addr_add", true},
+    [SYS_ADDR_DELETE] = {"addr_delete", true},
+    [SYS_ROUTE_LIST] = {"route_list", false},
+    [SYS_ROUTE_SET] = {"route_set", true},
+    [SYS_ROUTE_DELETE] = {"route_delete", true},
+    [SYS_RULE_LIST] = {"rule_list", false},
+    [SYS_RULE_ADD] = {"rule_add", true},
+    [SYS_RULE_DELETE] = {"rule_delete", true},
+    [SYS_SYSCTL_GET] = {"sysctl_get", false},
+    [SYS_SYSCTL_SET] = {"sysctl_set", true},
+    [SYS_PATH_MTU] = {"path_mtu", false},
+    [SYS_NFT_GENERATION] = {"nft_generation", false},
+    [SYS_NFT_READ] = {"nft_read", false},
+    [SYS_NFT_COMMIT] = {"nft_commit", true},
+    [SYS_CONNTRACK_FORGET] = {"conntrack_forget", true},
+    [SYS_WG_CREATE] = {"wg_create", true},
+    [SYS_WG_GET] = {"wg_get", false},
     [SYS_WG_SET] = {"wg_set", true},
 };
 _Static_assert(ARRAY_SIZE(calls) == SYS_CALL_COUNT, "every call has a row");
@@ -195,6 +212,23 @@ int sys_link_delete(struct sys *sys, int index, struct error **reterr)
     return gate_leave(sys, &pass, r, reterr);
 }
 
+void sys_links_clear(struct sys_links *links)
+{
+    free(links->list);
+    *links = (struct sys_links){0};
+}
+
+int sys_link_list(struct sys *sys, struct sys_links *ret, struct error **reterr)
+{
+    struct pass pass = gate_enter(sys, SYS_LINK_LIST);
+    ret->count = 0;
+    int r = pass.made ? sys->ops->link_list(sys->side, ret, reterr) : 0;
+    r = gate_leave(sys, &pass, r, reterr);
+    if (r != 0)
+        ret->count = 0;
+    return r;
+}
+
 void sys_addrs_clear(struct sys_addrs *addrs)
 {
     free(addrs->list);
@@ -234,15 +268,61 @@ void sys_routes_clear(struct sys_routes *routes)
     *routes = (struct sys_routes){0};
 }
 
-int sys_route_list(struct sys *sys, struct sys_routes *ret, struct error **reterr)
+int sys_route_list(struct sys *sys, uint32_t table, uint8_t protocol, struct sys_routes *ret,
+                   struct error **reterr)
 {
     struct pass pass = gate_enter(sys, SYS_ROUTE_LIST);
     ret->count = 0;
-    int r = pass.made ? sys->ops->route_list(sys->side, ret, reterr) : 0;
+    int r = pass.made ? sys->ops->route_list(sys->side, table, protocol, ret, reterr) : 0;
     r = gate_leave(sys, &pass, r, reterr);
     if (r != 0)
         ret->count = 0;
     return r;
+}
+
+int sys_route_set(struct sys *sys, const struct sys_route *route, struct error **reterr)
+{
+    struct pass pass = gate_enter(sys, SYS_ROUTE_SET);
+    int r = pass.made ? sys->ops->route_set(sys->side, route, reterr) : 0;
+    return gate_leave(sys, &pass, r, reterr);
+}
+
+int sys_route_delete(struct sys *sys, const struct sys_route *route, struct error **reterr)
+{
+    struct pass pass = gate_enter(sys, SYS_ROUTE_DELETE);
+    int r = pass.made ? sys->ops->route_delete(sys->side, route, reterr) : 0;
+    return gate_leave(sys, &pass, r, reterr);
+}
+
+void sys_rules_clear(struct sys_rules *rules)
+{
+    free(rules->list);
+    *rules = (struct sys_rules){0};
+}
+
+int sys_rule_list(struct sys *sys, struct sys_rules *ret, struct error **reterr)
+{
+    struct pass pass = gate_enter(sys, SYS_RULE_LIST);
+    ret->count = 0;
+    int r = pass.made ? sys->ops->rule_list(sys->side, ret, reterr) : 0;
+    r = gate_leave(sys, &pass, r, reterr);
+    if (r != 0)
+        ret->count = 0;
+    return r;
+}
+
+int sys_rule_add(struct sys *sys, const struct sys_rule *rule, struct error **reterr)
+{
+    struct pass pass = gate_enter(sys, SYS_RULE_ADD);
+    int r = pass.made ? sys->ops->rule_add(sys->side, rule, reterr) : 0;
+    return gate_leave(sys, &pass, r, reterr);
+}
+
+int sys_rule_delete(struct sys *sys, const struct sys_rule *rule, struct error **reterr)
+{
+    struct pass pass = gate_enter(sys, SYS_RULE_DELETE);
+    int r = pass.made ? sys->ops->rule_delete(sys->side, rule, reterr) : 0;
+    return gate_leave(sys, &pass, r, reterr);
 }
 
 int sys_path_mtu(struct sys *sys, const struct ip *destination, struct sys_path *ret,
@@ -302,6 +382,74 @@ int sys_wg_set(struct sys *sys, const char *name, const struct sys_wg_device_cha
     return gate_leave(sys, &pass, r, reterr);
 }
 
+/* ---- sysctls, nftables, conntrack ------------------------------------------------------------ */
+
+static int check_sysctl(const char *name, struct error **reterr)
+{
+    if (strncmp(name, "net/", 4) != 0 || strstr(name, "/../") || strstr(name, "//"))
+        return error_make(reterr, EINVAL, "\"%s\" is no setting of the network", name);
+    return 0;
+}
+
+int sys_sysctl_get(struct sys *sys, const char *name, long *ret, struct error **reterr)
+{
+    struct pass pass = gate_enter(sys, SYS_SYSCTL_GET);
+    long value = 0;
+    int r = check_sysctl(name, reterr);
+    if (r == 0 && pass.made)
+        r = sys->ops->sysctl_get(sys->side, name, &value, reterr);
+    r = gate_leave(sys, &pass, r, reterr);
+    if (r == 0)
+        *ret = value;
+    return r;
+}
+
+int sys_sysctl_set(struct sys *sys, const char *name, long value, struct error **reterr)
+{
+    struct pass pass = gate_enter(sys, SYS_SYSCTL_SET);
+    int r = check_sysctl(name, reterr);
+    if (r == 0 && pass.made)
+        r = sys->ops->sysctl_set(sys->side, name, value, reterr);
+    return gate_leave(sys, &pass, r, reterr);
+}
+
+int sys_nft_generation(struct sys *sys, uint32_t *ret, struct error **reterr)
+{
+    struct pass pass = gate_enter(sys, SYS_NFT_GENERATION);
+    uint32_t generation = 0;
+    int r = pass.made ? sys->ops->nft_generation(sys->side, &generation, reterr) : 0;
+    r = gate_leave(sys, &pass, r, reterr);
+    if (r == 0)
+        *ret = generation;
+    return r;
+}
+
+int sys_nft_read(struct sys *sys, const char *table, struct nft_ruleset *ret, struct error **reterr)
+{
+    struct pass pass = gate_enter(sys, SYS_NFT_READ);
+    nft_ruleset_clear(ret);
+    int r = pass.made ? sys->ops->nft_read(sys->side, table, ret, reterr) : 0;
+    r = gate_leave(sys, &pass, r, reterr);
+    if (r != 0)
+        nft_ruleset_clear(ret);
+    return r;
+}
+
+int sys_nft_commit(struct sys *sys, const struct nft_change *changes, size_t count,
+                   struct error **reterr)
+{
+    struct pass pass = gate_enter(sys, SYS_NFT_COMMIT);
+    int r = pass.made ? sys->ops->nft_commit(sys->side, changes, count, reterr) : 0;
+    return gate_leave(sys, &pass, r, reterr);
+}
+
+int sys_conntrack_forget(struct sys *sys, const struct ip *source, struct error **reterr)
+{
+    struct pass pass = gate_enter(sys, SYS_CONNTRACK_FORGET);
+    int r = pass.made ? sys->ops->conntrack_forget(sys->side, source, reterr) : 0;
+    return gate_leave(sys, &pass, r, reterr);
+}
+
 /* ---- events ---------------------------------------------------------------------------------- */
 
 int sys_events_fd(struct sys *sys)
@@ -309,8 +457,8 @@ int sys_events_fd(struct sys *sys)
     return sys->ops->events_fd(sys->side);
 }
 
-void sys_events_read(struct sys *sys, void (*changed)(const char *interface, void *context),
-                     void *context)
+void sys_events_read(struct sys *sys,
+                     void (*happened)(const struct sys_event *event, void *context), void *context)
 {
-    sys->ops->events_read(sys->side, changed, context);
+    sys->ops->events_read(sys->side, happened, context);
 }

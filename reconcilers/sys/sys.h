@@ -36,13 +36,25 @@ void sys_close(struct sys *sys); /* takes NULL; leaves everything live */
 
 enum sys_call {
     SYS_LINK_GET,
+    SYS_LINK_LIST,
     SYS_LINK_SET,
     SYS_LINK_DELETE,
     SYS_ADDR_LIST,
     SYS_ADDR_ADD,
     SYS_ADDR_DELETE,
     SYS_ROUTE_LIST,
+    SYS_ROUTE_SET,
+    SYS_ROUTE_DELETE,
+    SYS_RULE_LIST,
+    SYS_RULE_ADD,
+    SYS_RULE_DELETE,
+    SYS_SYSCTL_GET,
+    SYS_SYSCTL_SET,
     SYS_PATH_MTU,
+    SYS_NFT_GENERATION,
+    SYS_NFT_READ,
+    SYS_NFT_COMMIT,
+    SYS_CONNTRACK_FORGET,
     SYS_WG_CREATE,
     SYS_WG_GET,
     SYS_WG_SET,
@@ -82,6 +94,14 @@ struct sys_link {
 };
 
 int sys_link_get(struct sys *sys, const char *name, struct sys_link *ret, struct error **reterr);
+
+struct sys_links {
+    struct sys_link *list;
+    size_t count, capacity;
+};
+void sys_links_clear(struct sys_links *links);
+/* Every interface; an interrupted dump is read again, within bounds. ret is filled anew. */
+int sys_link_list(struct sys *sys, struct sys_links *ret, struct error **reterr);
 
 struct sys_link_change {
     bool set_mtu, set_up, set_group, set_alias;
@@ -125,13 +145,25 @@ int sys_addr_add(struct sys *sys, int ifindex, const struct prefix *prefix, bool
 int sys_addr_delete(struct sys *sys, int ifindex, const struct prefix *prefix,
                     struct error **reterr);
 
-/* ---- what is routed already ------------------------------------------------------------------ */
+/* ---- routes ---------------------------------------------------------------------------------- */
+
+enum { SYS_TABLE_MAIN = 254 };
+
+enum sys_route_type {
+    SYS_ROUTE_UNICAST,
+    SYS_ROUTE_UNREACHABLE,
+    SYS_ROUTE_OTHER, /* blackhole, prohibit, throw…: only ever seen, never made */
+};
 
 struct sys_route {
     struct prefix destination; /* len 0: a default route */
     uint32_t table;
+    uint32_t metric; /* 0: none; for IPv6 the kernel makes it 1024 and so reports it */
     uint8_t protocol;
-    char interface[IFNAMSIZ]; /* empty when there is none */
+    enum sys_route_type type;
+    bool gateway;             /* reached through another router: seen only */
+    struct ip source;         /* preferred source address; family 0: none */
+    char interface[IFNAMSIZ]; /* empty when there is none, as for unreachable ones */
 };
 struct sys_routes {
     struct sys_route *list;
@@ -139,8 +171,59 @@ struct sys_routes {
 };
 void sys_routes_clear(struct sys_routes *routes);
 
-/* Unicast routes of every table, both families (the `local` table left out). */
-int sys_route_list(struct sys *sys, struct sys_routes *ret, struct error **reterr);
+/*
+ * Routes of both families, IPv4 first, otherwise in the kernel's order; ret is filled anew. `table`
+ * 0: all tables but `local`; `protocol` 0: everybody's. A table that does not exist is an empty
+ * list. Multicast and cloned routes are left out.
+ */
+int sys_route_list(struct sys *sys, uint32_t table, uint8_t protocol, struct sys_routes *ret,
+                   struct error **reterr);
+/* Makes the route (protocol SYS_OWNER), in the place of one with the same destination and metric in
+ * that table. An interface that does not exist, or is down: -ENODEV, -ENETDOWN. */
+int sys_route_set(struct sys *sys, const struct sys_route *route, struct error **reterr);
+/* The route exactly as listed. Gone already, also with its interface: 0. For IPv4 the kernel takes
+ * a metric of 0 for "any": when that one is gone, another that differs by metric only is deleted.
+ */
+int sys_route_delete(struct sys *sys, const struct sys_route *route, struct error **reterr);
+
+/* ---- rules of policy routing ----------------------------------------------------------------- */
+
+/* Which table answers for which packets. */
+struct sys_rule {
+    uint8_t family;
+    uint32_t priority;
+    uint32_t table;
+    uint32_t mark, mask; /* mask 0: any mark */
+    bool invert;         /* for packets that do not match */
+    char iif[IFNAMSIZ];  /* from this interface, which need not exist; empty: from any */
+    uint8_t protocol;
+    bool other; /* it has more to say than fits here (from, to, ports, another action…) */
+};
+struct sys_rules {
+    struct sys_rule *list;
+    size_t count, capacity;
+};
+void sys_rules_clear(struct sys_rules *rules);
+
+/* All rules of both families, IPv4 first, by priority as the kernel evaluates them; ret is filled
+ * anew. The kernel does not say when a dump was interrupted: an answer that does not fit is a
+ * reason to look again. */
+int sys_rule_list(struct sys *sys, struct sys_rules *ret, struct error **reterr);
+/* With protocol SYS_OWNER. One just like it exists: 0, and there is still one. The kernel takes a
+ * rule that differs only by `invert`, or by what does not fit here, for the same one and refuses:
+ * -EEXIST. */
+int sys_rule_add(struct sys *sys, const struct sys_rule *rule, struct error **reterr);
+/* One rule with exactly these attributes, protocol included. Gone already: 0. The kernel takes what
+ * is zero here for "any" and does not look at `invert`: of twins in that sense it deletes the
+ * first, so look again. */
+int sys_rule_delete(struct sys *sys, const struct sys_rule *rule, struct error **reterr);
+
+/* ---- sysctls --------------------------------------------------------------------------------- */
+
+/* A number below /proc/sys, such as "net/ipv4/ip_forward" (slashes: names of interfaces may have
+ * dots). Not there (an interface that is gone, an older kernel): SYS_ABSENT. */
+int sys_sysctl_get(struct sys *sys, const char *name, long *ret, struct error **reterr);
+int sys_sysctl_set(struct sys *sys, const char *name, long value, struct error **reterr);
 
 /* MTU of the interface by which the address is reached now, and our own address towards it. No
  * route: SYS_ABSENT. */
@@ -229,12 +312,38 @@ struct sys_wg_peer_change {
 int sys_wg_set(struct sys *sys, const char *name, const struct sys_wg_device_change *device,
                const struct sys_wg_peer_change *peers, size_t count, struct error **reterr);
 
+/* ---- conntrack ------------------------------------------------------------------------------- */
+
+/* Deletes the entries whose original direction comes from this address; none: 0. A kernel without
+ * connection tracking: 0. */
+int sys_conntrack_forget(struct sys *sys, const struct ip *source, struct error **reterr);
+
 /* ---- events ---------------------------------------------------------------------------------- */
 
-/* A descriptor that becomes readable when the kernel reports changes of links or addresses, or -1.
- * sys_events_read() drains it; the callback gets the interface's name, or NULL for "look at
- * everything" (overflow). Changes that we made ourselves are left out where the kernel says who
- * made them: it does for IPv4 addresses, not for IPv6 ones, and not always for links. */
+enum sys_event_type {
+    SYS_EVENT_LOST, /* some were lost: look at everything */
+    SYS_EVENT_LINK, /* `interface` came, went, or is another now */
+    SYS_EVENT_ADDRESS,
+    SYS_EVENT_ROUTE,   /* in `table`, never `local`; by `protocol` */
+    SYS_EVENT_RULE,    /* with `priority`, by `protocol` */
+    SYS_EVENT_NETCONF, /* a sysctl of `interface` (forwarding, rp_filter) */
+    SYS_EVENT_NFT,     /* somebody committed a change to any table of nftables */
+    SYS_EVENT_TYPE_COUNT
+};
+
+struct sys_event {
+    enum sys_event_type type;
+    char interface[IFNAMSIZ]; /* LINK, ADDRESS, NETCONF; "": more than one, or its name is gone */
+    uint32_t table, priority;
+    uint8_t protocol;
+    char process[32]; /* NFT: who did it, "name[pid]"; else "" */
+};
+
+/* A descriptor that becomes readable when the kernel reports changes, or -1. sys_events_read()
+ * drains it. Changes that we made ourselves are left out where the kernel says who made them: it
+ * does for rules, routes, IPv4 addresses and nftables, not for IPv6 addresses and sysctls, and not
+ * always for links. Equal ones in a row may be told once. IPv4 routes go without a word when their
+ * interface goes down or loses its last address: LINK and ADDRESS mean "look at routes" too. */
 int sys_events_fd(struct sys *sys);
-void sys_events_read(struct sys *sys, void (*changed)(const char *interface, void *context),
-                     void *context);
+void sys_events_read(struct sys *sys,
+                     void (*happened)(const struct sys_event *event, void *context), void *context);

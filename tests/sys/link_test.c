@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <linux/rtnetlink.h>
 #include <string.h>
 
 #include "schema/base/mem.h"
@@ -93,6 +92,30 @@ ON_BOTH_SIDES(link, deletion)
     CHECK(sys_link_delete(sys, link.index, &error), 0);
     CHECK(sys_link_get(sys, "other0", &link, &error), SYS_ABSENT);
     CHECK(sys_link_delete(sys, link.index, &error), SYS_ABSENT);
+}
+
+ON_BOTH_SIDES(link, list)
+{
+    struct sys_links links = {0};
+    CHECK(sys_link_list(sys, &links, &error), 0);
+    size_t before = links.count;
+    cr_assert(before > 0);
+    cr_expect_str_eq(links.list[0].name, "lo");
+    side->link_add(sys, "other1");
+    side->link_add(sys, "other0");
+    CHECK(sys_wg_create(sys, "pic0", &error), 0);
+    CHECK(sys_link_list(sys, &links, &error), 0);
+    cr_assert_eq(links.count, before + 3, "ret is filled anew");
+    for (size_t i = 0; i < links.count; i++) {
+        const struct sys_link *link = &links.list[i];
+        cr_expect(i == 0 || link[-1].index < link->index, "sorted by index");
+        struct sys_link alone = link_of(sys, link->name);
+        cr_expect_eq(memcmp(link, &alone, sizeof(alone)), 0, "%s: as when read alone", link->name);
+    }
+    side->link_remove(sys, "other1");
+    CHECK(sys_link_list(sys, &links, &error), 0);
+    cr_expect_eq(links.count, before + 2);
+    sys_links_clear(&links);
 }
 
 /* ---- addresses ------------------------------------------------------------------------------- */
@@ -205,41 +228,4 @@ ON_BOTH_SIDES(addr, ip6_goes_when_the_interface_goes_down)
     CHECK(sys_addr_list(sys, index, &addrs, &error), 0);
     cr_expect(find(&addrs, &v4) && addrs.count == 1);
     sys_addrs_clear(&addrs);
-}
-
-/* ---- routes ---------------------------------------------------------------------------------- */
-
-static const struct sys_route *default_route(const struct sys_routes *routes)
-{
-    for (size_t i = 0; i < routes->count; i++)
-        if (routes->list[i].destination.len == 0)
-            return &routes->list[i];
-    return NULL;
-}
-
-ON_BOTH_SIDES(route, uplink)
-{
-    struct sys_routes routes = {0};
-    struct sys_path path;
-    struct ip there = ip_of("203.0.113.9");
-    side->uplink(sys, 1400);
-    CHECK(sys_route_list(sys, &routes, &error), 0);
-    const struct sys_route *route = default_route(&routes);
-    cr_assert(route);
-    cr_expect_str_eq(route->interface, "uplink0");
-    cr_expect_eq(route->table, (uint32_t)RT_TABLE_MAIN);
-    cr_expect_eq(route->protocol, RTPROT_BOOT);
-    CHECK(sys_path_mtu(sys, &there, &path, &error), 0);
-    cr_expect_eq(path.mtu, 1400U);
-    cr_expect_str_eq(path.interface, "uplink0");
-    struct ip source = ip_of("198.51.100.2");
-    cr_expect(ip_equal(&path.source, &source));
-
-    side->uplink(sys, 0);
-    CHECK(sys_route_list(sys, &routes, &error), 0);
-    cr_expect_null(default_route(&routes));
-    CHECK(sys_path_mtu(sys, &there, &path, &error), SYS_ABSENT);
-    there = ip_of("2001:db8:9::1");
-    CHECK(sys_path_mtu(sys, &there, &path, &error), SYS_ABSENT);
-    sys_routes_clear(&routes);
 }

@@ -6,10 +6,13 @@
 #include <dirent.h>
 #include <sys/types.h>
 
+#include "schema/base/strbuf.h"
 #include "tests/sys/side.h"
 
 /* A program, by its name; must succeed. */
 void run(const char *const *argv);
+/* The same, with what it prints. */
+void output_of(const char *const *argv, struct strbuf *ret);
 
 /* A fresh network and mount namespace with an empty /run, guarded: whatever wireguard-go
  * runs in it is killed when this process ends. side_real's open and close do this. */

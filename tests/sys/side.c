@@ -37,11 +37,18 @@ const struct side side_fake = {
     .reclose = fake_reclose,
     .link_add = fake_link_add,
     .link_remove = sys_fake_link_remove,
+    .link_up = sys_fake_link_up,
     .link_kill = sys_fake_link_remove,
     .addr_add = fake_addr_add,
     .addr_remove = sys_fake_addr_remove,
     .port_take = sys_fake_port_taken,
     .uplink = sys_fake_uplink_mtu,
+    .uplink6 = sys_fake_uplink6,
+    .route_add = sys_fake_route_add,
+    .route_remove = sys_fake_route_remove,
+    .rule_add = sys_fake_rule_add,
+    .rule_remove = sys_fake_rule_remove,
+    .sysctl_set = sys_fake_sysctl_set,
 };
 
 /* ---- both ------------------------------------------------------------------------------------ */

@@ -25,11 +25,19 @@ struct side {
     void (*reclose)(struct sys *second);
     void (*link_add)(struct sys *sys, const char *name); /* of another kind, down */
     void (*link_remove)(struct sys *sys, const char *name);
+    void (*link_up)(struct sys *sys, const char *name, bool up);
     void (*link_kill)(struct sys *sys, const char *name); /* what serves it dies at once */
     void (*addr_add)(struct sys *sys, const char *name, const struct prefix *prefix);
     void (*addr_remove)(struct sys *sys, const char *name, const struct prefix *prefix);
     void (*port_take)(struct sys *sys, uint16_t port);
     void (*uplink)(struct sys *sys, uint32_t mtu); /* "uplink0" with a default route; 0: none */
+    void (*uplink6)(struct sys *sys, bool on);     /* a default route of IPv6 there too */
+    void (*route_add)(struct sys *sys, const struct sys_route *route);
+    void (*route_remove)(struct sys *sys, const struct sys_route *route);
+    /* `other`: it is also for packets from 10.99.0.0/16 or fd99::/32 only. */
+    void (*rule_add)(struct sys *sys, const struct sys_rule *rule);
+    void (*rule_remove)(struct sys *sys, const struct sys_rule *rule);
+    void (*sysctl_set)(struct sys *sys, const char *name, long value);
 };
 
 extern const struct side side_fake, side_real;

@@ -28,6 +28,26 @@ void run(const char *const *argv)
               argv[2]);
 }
 
+void output_of(const char *const *argv, struct strbuf *ret)
+{
+    int ends[2], status = -1;
+    pid_t pid;
+    char buf[4096];
+    posix_spawn_file_actions_t actions;
+    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], 2);
+    cr_assert_eq(posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)argv, environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    for (ssize_t len; (len = read(ends[0], buf, sizeof(buf))) > 0;)
+        strbuf_add(ret, buf, (size_t)len);
+    close(ends[0]);
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    cr_assert_eq(status, 0, "%s %s: %s", argv[0], argv[1], ret->text);
+}
+
 /* ---- wireguard-go processes of this namespace ------------------------------------------------ */
 
 static bool is_ours(pid_t pid)
@@ -155,6 +175,12 @@ static void real_link_remove(struct sys *sys, const char *name)
     run((const char *[]){"ip", "link", "del", name, NULL});
 }
 
+static void real_link_up(struct sys *sys, const char *name, bool up)
+{
+    (void)sys;
+    run((const char *[]){"ip", "link", "set", name, up ? "up" : "down", NULL});
+}
+
 static void real_link_kill(struct sys *sys, const char *name)
 {
     (void)sys;
@@ -208,6 +234,132 @@ static void real_uplink(struct sys *sys, uint32_t mtu)
     run((const char *[]){"ip", "route", "add", "default", "via", "198.51.100.1", NULL});
 }
 
+static void real_uplink6(struct sys *sys, bool on)
+{
+    (void)sys;
+    const char *verb = on ? "add" : "del";
+    if (on)
+        run((const char *[]){"ip", "-6", "addr", verb, "2001:db8:ffff::2/64", "dev", "uplink0",
+                             "nodad", NULL});
+    run((const char *[]){"ip", "-6", "route", verb, "default", "via", "2001:db8:ffff::1", "dev",
+                         "uplink0", "proto", "ra", NULL});
+    if (!on)
+        run((const char *[]){"ip", "-6", "addr", verb, "2001:db8:ffff::2/64", "dev", "uplink0",
+                             NULL});
+}
+
+/* A command line, word by word. */
+struct words {
+    const char *argv[32];
+    char text[16][ADDR_TEXT_MAX]; /* of those that are made here */
+    size_t count, texts;
+};
+
+static void say(struct words *words, const char *word)
+{
+    words->argv[words->count++] = word;
+}
+
+static void say_number(struct words *words, const char *word, uint32_t number)
+{
+    char *text = words->text[words->texts++];
+    snprintf(text, ADDR_TEXT_MAX, "%u", number);
+    say(words, word);
+    say(words, text);
+}
+
+static void begin(struct words *words, uint8_t family, const char *object, const char *verb)
+{
+    say(words, "ip");
+    say(words, family == AF_INET6 ? "-6" : "-4");
+    say(words, object);
+    say(words, verb);
+}
+
+static void real_route(const char *verb, const struct sys_route *route)
+{
+    struct words words = {0};
+    begin(&words, route->destination.ip.family, "route", verb);
+    if (route->type == SYS_ROUTE_OTHER)
+        say(&words, "blackhole");
+    if (route->type == SYS_ROUTE_UNREACHABLE)
+        say(&words, "unreachable");
+    say(&words, prefix_format(&route->destination, words.text[words.texts++]));
+    if (route->interface[0]) {
+        say(&words, "dev");
+        say(&words, route->interface);
+    }
+    if (route->source.family) {
+        say(&words, "src");
+        say(&words, ip_format(&route->source, words.text[words.texts++]));
+    }
+    say_number(&words, "table", route->table);
+    say_number(&words, "proto", route->protocol);
+    if (route->metric)
+        say_number(&words, "metric", route->metric);
+    run(words.argv);
+}
+
+static void real_route_add(struct sys *sys, const struct sys_route *route)
+{
+    (void)sys;
+    real_route("add", route);
+}
+
+static void real_route_remove(struct sys *sys, const struct sys_route *route)
+{
+    (void)sys;
+    real_route("del", route);
+}
+
+static void real_rule(const char *verb, const struct sys_rule *rule)
+{
+    struct words words = {0};
+    begin(&words, rule->family, "rule", verb);
+    if (rule->invert)
+        say(&words, "not");
+    if (rule->other) {
+        say(&words, "from");
+        say(&words, rule->family == AF_INET ? "10.99.0.0/16" : "fd99::/32");
+    }
+    if (rule->mask) {
+        char *text = words.text[words.texts++];
+        snprintf(text, ADDR_TEXT_MAX, "0x%x/0x%x", rule->mark, rule->mask);
+        say(&words, "fwmark");
+        say(&words, text);
+    }
+    if (rule->iif[0]) {
+        say(&words, "iif");
+        say(&words, rule->iif);
+    }
+    say_number(&words, "table", rule->table);
+    say_number(&words, "priority", rule->priority);
+    say_number(&words, "protocol", rule->protocol);
+    run(words.argv);
+}
+
+static void real_rule_add(struct sys *sys, const struct sys_rule *rule)
+{
+    (void)sys;
+    real_rule("add", rule);
+}
+
+static void real_rule_remove(struct sys *sys, const struct sys_rule *rule)
+{
+    (void)sys;
+    real_rule("del", rule);
+}
+
+static void real_sysctl_set(struct sys *sys, const char *name, long value)
+{
+    (void)sys;
+    char path[128];
+    snprintf(path, sizeof(path), "/proc/sys/%s", name);
+    FILE *file = fopen(path, "we");
+    cr_assert(file && fprintf(file, "%ld\n", value) > 0, "%s", path);
+    cr_assert_eq(fclose(file), 0, "%s", path);
+}
+
 const struct side side_real = {
     .open = real_open,
     .close = real_close,
@@ -215,9 +367,16 @@ const struct side side_real = {
     .reclose = sys_close,
     .link_add = real_link_add,
     .link_remove = real_link_remove,
+    .link_up = real_link_up,
     .link_kill = real_link_kill,
     .addr_add = real_addr_add,
     .addr_remove = real_addr_remove,
     .port_take = real_port_take,
     .uplink = real_uplink,
+    .uplink6 = real_uplink6,
+    .route_add = real_route_add,
+    .route_remove = real_route_remove,
+    .rule_add = real_rule_add,
+    .rule_remove = real_rule_remove,
+    .sysctl_set = real_sysctl_set,
 };
