@@ -1,13 +1,22 @@
 #include "controller/engine/inputs.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "controller/engine/surroundings.h"
+#include "controller/state/documents.h"
 #include "schema/base/io.h"
 #include "schema/base/mem.h"
 
 /* No cell was built before this: a clock that says so has lost its battery. 2026-01-01. */
 static const int64_t clock_floor = 1767225600;
+
+/* What the name of an endpoint stands for. */
+struct name {
+    struct ip address;
+    char host[];
+};
 
 static bool remembered(void *context, const char *name, const struct wgkey *key, struct ip *ret)
 {
@@ -32,26 +41,67 @@ static int secret_key(void *context, const char *file, struct wgkey *ret, struct
     return 0;
 }
 
+static bool resolved(void *context, const char *host, struct ip *ret)
+{
+    const struct inputs *inputs = context;
+    const struct name *name = map_get_text(&inputs->names, host);
+    if (name)
+        *ret = name->address;
+    return name;
+}
+
+static int document(void *context, const char *link, struct sync_document *ret,
+                    struct error **reterr)
+{
+    const struct inputs *inputs = context;
+    return documents_load(inputs->config->state, link, ret, reterr);
+}
+
+/* Without a system (picctl away from the machine) no path is known. */
+static uint32_t path_mtu(void *context, const struct ip *destination)
+{
+    const struct inputs *inputs = context;
+    struct sys_path path;
+    ERROR_AUTO error = NULL;
+    if (!inputs->sys || sys_path_mtu(inputs->sys, destination, &path, &error) != 0)
+        return 0;
+    return path.mtu;
+}
+
 void inputs_init(struct inputs *inputs, struct sys *sys, const struct config *config,
                  const struct clock *clock)
 {
-    *inputs = (struct inputs){.sys = sys, .config = config, .clock = clock};
+    *inputs =
+        (struct inputs){.sys = sys, .config = config, .clock = clock, .surroundings_stale = true};
     allocations_init(&inputs->allocations);
     allocations_load(&inputs->allocations, config->state, &inputs->allocations_problem);
     inputs->model = (struct model_inputs){
         .cell_id = "",
+        .host = &inputs->host,
         .remembered = remembered,
         .secret_key = secret_key,
+        .resolved = resolved,
+        .document = document,
+        .path_mtu = path_mtu,
         .context = inputs,
     };
 }
 
 void inputs_clear(struct inputs *inputs)
 {
+    size_t at = 0;
+    const struct map_entry *entry;
+
     identity_clear(&inputs->identity);
     wgkey_wipe(&inputs->model.private_key);
     allocations_clear(&inputs->allocations);
     mem_freep(&inputs->allocations_problem);
+    mem_freep(&inputs->surroundings_problem);
+    host_clear(&inputs->host);
+    resource_unref(inputs->cell);
+    while ((entry = map_next(&inputs->names, &at)))
+        free(entry->value);
+    map_clear(&inputs->names);
 }
 
 /* The first IPv4 host among its allowed IPs is the address that the peer has had. */
@@ -92,6 +142,10 @@ void inputs_identify(struct inputs *inputs, const struct resource *cell, enum id
     struct wgkey public_key;
 
     hold(model, NULL);
+    struct resource *former = inputs->cell;
+    inputs->cell = cell ? resource_ref(cell) : NULL;
+    inputs->surroundings_stale = true; /* network.uplink and network.lan may be others */
+    resource_unref(former);
     if (!cell)
         return; /* wg_desired() finds nothing due without a Cell */
     identity_clear(&inputs->identity);
@@ -115,16 +169,73 @@ void inputs_identify(struct inputs *inputs, const struct resource *cell, enum id
     allocations_set_public_key(&inputs->allocations, &public_key);
 }
 
-void inputs_refresh(struct inputs *inputs)
+/* ---- the machine around the cell ---- */
+
+static void read_surroundings(struct inputs *inputs)
 {
-    /* A documentation address (RFC 5737): whatever is on the internet is reached like it. */
-    static const struct ip anywhere = {.family = AF_INET, .bytes = {192, 0, 2, 1}};
-    struct sys_path path;
+    struct host host = {.uplink_mtu = inputs->host.uplink_mtu};
     ERROR_AUTO error = NULL;
 
+    if (!inputs->surroundings_stale || !inputs->cell || !inputs->sys)
+        return;
+    mem_freep(&inputs->surroundings_problem);
+    if (surroundings_read(inputs->sys, inputs->cell->spec, &host, &error) < 0) {
+        inputs->surroundings_problem = mem_strdup(error->message);
+        return;
+    }
+    inputs->surroundings_stale = false;
+    inputs->host_changed |= !host_equal(&host, &inputs->host);
+    host_move(&inputs->host, &host);
+}
+
+void inputs_happened(struct inputs *inputs, const struct sys_event *event)
+{
+    switch (event->type) {
+    case SYS_EVENT_LOST:
+    case SYS_EVENT_LINK:
+    case SYS_EVENT_ADDRESS:
+    case SYS_EVENT_NETCONF:
+        inputs->surroundings_stale = true;
+        return;
+    case SYS_EVENT_ROUTE:
+        inputs->surroundings_stale |= event->table == SYS_TABLE_MAIN;
+        return;
+    case SYS_EVENT_RULE:
+    case SYS_EVENT_NFT:
+    case SYS_EVENT_TYPE_COUNT:
+        return;
+    }
+}
+
+bool inputs_follow_host(struct inputs *inputs)
+{
+    read_surroundings(inputs);
+    bool changed = inputs->host_changed;
+    inputs->host_changed = false;
+    return changed;
+}
+
+void inputs_refresh(struct inputs *inputs)
+{
     inputs->model.now = inputs->clock->realtime(inputs->clock->context) / SECONDS(1);
     inputs->model.clock_trusted =
         inputs->model.now >= clock_floor && inputs->model.now >= inputs->newest_manifest;
-    if (sys_path_mtu(inputs->sys, &anywhere, &path, &error) == 0)
-        inputs->model.uplink_mtu = path.mtu;
+    read_surroundings(inputs);
+}
+
+/* ---- names of endpoints ---- */
+
+bool inputs_name_resolved(struct inputs *inputs, const char *host, const struct ip *address)
+{
+    struct name *name = map_get_text(&inputs->names, host);
+    if (name && ip_equal(&name->address, address))
+        return false;
+    if (!name) {
+        size_t size = strlen(host) + 1;
+        name = mem_alloc(sizeof(*name) + size);
+        memcpy(name->host, host, size);
+        map_put_text(&inputs->names, name->host, name);
+    }
+    name->address = *address;
+    return true;
 }

@@ -1,6 +1,6 @@
 /*
- * What the model needs besides manifests: identity, remembered addresses, secrets, the uplink's
- * MTU, the clock.
+ * What the model needs besides manifests: identity, remembered addresses, secrets, the machine
+ * around the cell, names that were resolved, what linked cells said last, the clock.
  */
 #pragma once
 
@@ -19,6 +19,13 @@ struct inputs {
     struct identity identity;
     bool has_identity;
     int64_t newest_manifest; /* modification time, seconds: the clock cannot be earlier */
+    struct resource *cell;   /* that we are under, or NULL */
+    /* This machine, as last read, and what was wrong with that, or NULL. */
+    struct host host;
+    char *surroundings_problem;
+    bool surroundings_stale; /* something happened since: it is read again at the next chance */
+    bool host_changed;       /* since inputs_follow_host() was last asked */
+    struct map names;        /* of endpoints → what they stand for */
     struct model_inputs model;
 };
 
@@ -30,5 +37,16 @@ void inputs_clear(struct inputs *inputs);
  */
 void inputs_identify(struct inputs *inputs, const struct resource *cell, enum identity_mode mode,
                      struct model *model);
-/* Reads the time and the path to the internet. */
+/* Reads the time, and the machine around the cell if that is stale. */
 void inputs_refresh(struct inputs *inputs);
+
+/* Something happened to the live system: is the machine around the cell to be read again? Only
+ * marks. */
+void inputs_happened(struct inputs *inputs, const struct sys_event *event);
+/* Reads it again if it is stale. Is the host another than when this was last asked? Then the model
+ * is to be refreshed. */
+bool inputs_follow_host(struct inputs *inputs);
+
+/* A name of an endpoint has this address. Another than before? Then the links with that name are to
+ * be refreshed. */
+bool inputs_name_resolved(struct inputs *inputs, const char *host, const struct ip *address);

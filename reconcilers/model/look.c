@@ -1,10 +1,7 @@
-#include "reconcilers/model/model.h"
+#include "reconcilers/model/inside.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "schema/base/clock.h"
-#include "schema/base/error.h"
 #include "schema/base/mem.h"
 #include "schema/types.h"
 
@@ -40,53 +37,73 @@ const struct model_departed *model_departed(const struct model *model, const str
     return map_get(&model->departed, key, WGKEY_LEN);
 }
 
-void model_applied(struct model *model, const char *key)
+/* "peer/<public key>" */
+static bool is_peer_key(const char *key, struct wgkey *ret)
 {
-    struct wgkey peer_key;
-
-    if (strcmp(key, MODEL_KEY_CELL) == 0) {
-        model->cell.applied = true;
-        mem_freep(&model->cell.former_interface);
-        return;
-    }
-    if (strncmp(key, MODEL_KEY_PEER, sizeof(MODEL_KEY_PEER) - 1) != 0 ||
-        wgkey_parse(key + sizeof(MODEL_KEY_PEER) - 1, &peer_key) < 0)
-        return;
-    struct model_peer *peer = map_get(&model->by_key, &peer_key, WGKEY_LEN);
-    if (peer)
-        peer->applied = true;
-    free(map_remove(&model->departed, &peer_key, WGKEY_LEN));
+    size_t len = sizeof(MODEL_KEY_PEER) - 1;
+    return strncmp(key, MODEL_KEY_PEER, len) == 0 && wgkey_parse(key + len, ret) == 0;
 }
 
-void model_off_reason(const struct model *model, const struct model_peer *peer, struct strbuf *out)
+/* "link/<interface>": the interface; NULL: it is none. */
+static const char *interface_of_key(const char *key)
 {
-    char when[CLOCK_RFC3339_MAX];
-    const struct peer_spec *spec = peer->resource->spec;
-    uint64_t rows;
+    size_t len = sizeof(MODEL_KEY_LINK) - 1;
+    return strncmp(key, MODEL_KEY_LINK, len) == 0 ? key + len : NULL;
+}
 
-    switch (peer->off) {
-    case PEER_ON:
-    case PEER_OFF_COUNT:
-        return;
-    case PEER_DISABLED:
-        strbuf_puts(out, "disabled in its manifest");
-        return;
-    case PEER_EXPIRED:
-        strbuf_printf(out, "expired on %s", clock_format_rfc3339(spec->expires, when));
-        return;
-    case PEER_UNCONFINED:
-        strbuf_puts(out, "not on the device: nothing here enforces its restriction yet:");
-        rows = model_not_enforced(model, peer->resource);
-        for (size_t i = 0; i < peer->resource->kind->field_count; i++)
-            if ((rows >> i & 1) && (peer->resource->kind->fields[i].flags & FIELD_CONFINES))
-                strbuf_printf(out, " %s", peer->resource->kind->fields[i].path);
-        return;
-    case PEER_NO_SECRET:
-        strbuf_printf(out, "left as it is: presharedKey: %s",
-                      peer->off_error ? peer->off_error->message : "cannot be read");
-        return;
-    case PEER_NO_ADDRESS:
-        strbuf_puts(out, "not on the device: network.vpn has no free address; make it larger");
-        return;
+const struct resource *model_key_resource(const struct model *model, const char *key)
+{
+    const char *interface = interface_of_key(key);
+    struct wgkey peer_key;
+
+    if (strcmp(key, MODEL_KEY_CELL) == 0)
+        return model->cell.resource;
+    if (interface) {
+        const struct model_link *link = model_link_by_interface(model, interface);
+        const struct model_departed_link *gone = model_departed_link(model, interface);
+        return link ? link->resource : gone ? gone->resource : NULL;
     }
+    if (!is_peer_key(key, &peer_key))
+        return NULL;
+    const struct model_peer *peer = model_peer_by_key(model, &peer_key);
+    const struct model_departed *gone = model_departed(model, &peer_key);
+    return peer ? peer->resource : gone ? gone->resource : NULL;
+}
+
+static void cell_applied(struct model_cell *cell)
+{
+    cell->applied = true;
+    mem_freep(&cell->former_interface);
+}
+
+static void peer_applied(struct model *model, const struct wgkey *key)
+{
+    struct model_peer *peer = map_get(&model->by_key, key, WGKEY_LEN);
+    if (peer) {
+        peer->applied = true;
+        mem_freep(&peer->former);
+        peer->former_count = 0;
+    }
+    model_departed_free(map_remove(&model->departed, key, WGKEY_LEN));
+}
+
+static void link_applied(struct model *model, const char *interface)
+{
+    struct model_link *link = map_get_text(&model->by_interface, interface);
+    if (link)
+        link->applied = true;
+    link_departed_free(map_remove_text(&model->departed_links, interface));
+}
+
+void model_applied(struct model *model, const char *key)
+{
+    const char *interface = interface_of_key(key);
+    struct wgkey peer_key;
+
+    if (strcmp(key, MODEL_KEY_CELL) == 0)
+        cell_applied(&model->cell);
+    else if (interface)
+        link_applied(model, interface);
+    else if (is_peer_key(key, &peer_key))
+        peer_applied(model, &peer_key);
 }

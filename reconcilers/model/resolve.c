@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "reconcilers/model/allocate.h"
+#include "reconcilers/model/prefix_list.h"
 #include "schema/base/error.h"
 #include "schema/base/mem.h"
 #include "schema/types.h"
@@ -21,8 +22,7 @@ void resolve_drop_prefixes(struct model *model, struct model_peer *peer)
 {
     for (size_t i = 0; i < peer->allowed_count; i++)
         unindex(&model->by_prefix, &peer->allowed[i], sizeof(struct prefix), peer);
-    mem_freep(&peer->allowed);
-    peer->allowed_count = 0;
+    prefix_list_move(&peer->former, &peer->former_count, &peer->allowed, &peer->allowed_count);
 }
 
 static void take_prefixes(struct model *model, struct model_peer *peer)
@@ -40,6 +40,7 @@ static void take_prefixes(struct model *model, struct model_peer *peer)
         peer->allowed[peer->allowed_count++] = list_prefixes(&spec->subnets)[i];
     for (size_t i = 0; i < peer->allowed_count; i++)
         map_put(&model->by_prefix, &peer->allowed[i], sizeof(struct prefix), peer);
+    prefix_list_subtract(&peer->former, &peer->former_count, peer->allowed, peer->allowed_count);
 }
 
 void resolve_drop_address(struct model *model, struct model_peer *peer)
@@ -65,8 +66,11 @@ static void take_written(const struct update *u, struct model_peer *peer, struct
     resolve_drop_prefixes(model, holder);
     resolve_drop_address(model, holder);
     give_addresses(u, holder);
+    if (holder->off == PEER_ON && !holder->address.family)
+        holder->off = PEER_NO_ADDRESS;
     take_prefixes(model, holder);
-    model_mark_peer(u, &holder->public_key);
+    exits_decide(model, holder);
+    model_peer_changed(u, holder);
 }
 
 static void take_given(struct model *model, struct model_peer *peer, struct ip *own,
@@ -116,6 +120,30 @@ static void give_addresses(const struct update *u, struct model_peer *peer)
     }
 }
 
+void resolve_recorded(const struct update *u, const struct resource *resource,
+                      struct model_departed *departed)
+{
+    const struct peer_spec *spec = resource->spec;
+    const struct cell_spec *cell = u->model->cell.spec;
+    struct prefix *list = mem_alloc((2 + spec->subnets.count) * sizeof(*list));
+    struct ip address = spec->address, address6 = spec->address6;
+    size_t count = 0;
+
+    if (!address.family)
+        u->inputs->remembered(u->inputs->context, resource->name, &spec->public_key, &address);
+    if (!address6.family && address.family && cell && cell->vpn6.ip.family)
+        address6 = prefix_host(&cell->vpn6, prefix_host_number(&cell->vpn, &address));
+    if (address.family)
+        list[count++] = prefix_of_host(&address);
+    if (address6.family)
+        list[count++] = prefix_of_host(&address6);
+    for (uint32_t i = 0; i < spec->subnets.count; i++)
+        list[count++] = list_prefixes(&spec->subnets)[i];
+    if (count)
+        prefix_list_move(&departed->former, &departed->former_count, &list, &count);
+    mem_freep(&list);
+}
+
 static bool is_unconfined(const struct model *model, const struct resource *resource)
 {
     uint64_t rows = model_not_enforced(model, resource);
@@ -125,14 +153,18 @@ static bool is_unconfined(const struct model *model, const struct resource *reso
     return false;
 }
 
+void resolve_note_time(const struct update *u, int64_t when)
+{
+    if (when > u->inputs->now && (!u->model->next_expiry || when < u->model->next_expiry))
+        u->model->next_expiry = when;
+}
+
 bool resolve_has_expired(const struct update *u, const struct resource *resource)
 {
     const struct peer_spec *spec = resource->spec;
     if (!resource_has(resource, PEER_expires))
         return false;
-    if (spec->expires > u->inputs->now &&
-        (!u->model->next_expiry || spec->expires < u->model->next_expiry))
-        u->model->next_expiry = spec->expires;
+    resolve_note_time(u, spec->expires);
     return u->inputs->clock_trusted && u->inputs->now >= spec->expires;
 }
 
@@ -168,26 +200,43 @@ void resolve_peer(const struct update *u, struct model_peer *peer)
     give_addresses(u, peer);
     peer->off = decide_off(u, peer);
     take_prefixes(u->model, peer);
+    exits_enter(u->model, peer);
+    exits_decide(u->model, peer);
     model_mark_peer(u, &peer->public_key);
 }
 
-void resolve_secret(const struct update *u, struct model_peer *peer)
+static void drop_secret(struct model_peer *peer)
 {
     error_free(peer->off_error);
     peer->off_error = NULL;
-    peer->off = decide_off(u, peer);
-    take_prefixes(u->model, peer);
-    if (peer->off != PEER_NO_SECRET)
-        model_mark_peer(u, &peer->public_key);
+    if (peer->preshared_key)
+        wgkey_wipe(peer->preshared_key);
+    mem_freep(&peer->preshared_key);
 }
 
-static uint32_t resolve_mtu(const struct cell_spec *cell, uint32_t uplink)
+void resolve_again(const struct update *u, struct model_peer *peer)
 {
-    if (cell->mtu)
-        return cell->mtu;
-    if (!uplink)
+    WGKEY_SECRET none = {{0}}, before = peer->preshared_key ? *peer->preshared_key : none;
+    enum model_off off = peer->off;
+
+    drop_secret(peer);
+    peer->off = decide_off(u, peer);
+    if (peer->off != off) {
+        resolve_drop_prefixes(u->model, peer);
+        take_prefixes(u->model, peer);
+    }
+    bool changed = exits_decide(u->model, peer) || peer->off != off;
+    if (changed || !wgkey_equal(peer->preshared_key ? peer->preshared_key : &none, &before))
+        model_peer_changed(u, peer);
+}
+
+uint32_t resolve_mtu(uint32_t written, uint32_t path)
+{
+    if (written)
+        return written;
+    if (!path)
         return MTU_DEFAULT;
-    return uplink >= MTU_LEAST + MTU_OVERHEAD ? uplink - MTU_OVERHEAD : MTU_LEAST;
+    return path >= MTU_LEAST + MTU_OVERHEAD ? path - MTU_OVERHEAD : MTU_LEAST;
 }
 
 void resolve_cell(const struct update *u)
@@ -195,13 +244,17 @@ void resolve_cell(const struct update *u)
     struct model_cell *cell = &u->model->cell;
     if (!cell->resource)
         return;
+    if (!host_equal(&u->model->host, u->inputs->host))
+        host_copy(&u->model->host, u->inputs->host);
+    if (!wgkey_equal(&cell->private_key, &u->inputs->private_key))
+        links_all_due(u->model); /* their interfaces have the same key */
     cell->spec = cell->resource->spec;
     memcpy(cell->id, u->inputs->cell_id, strnlen(u->inputs->cell_id, sizeof(cell->id) - 1) + 1);
     cell->private_key = u->inputs->private_key;
     wgkey_public(&cell->private_key, &cell->public_key);
     cell->address = cell_address(cell->spec);
     cell->address6 = cell_address6(cell->spec);
-    cell->mtu = resolve_mtu(cell->spec, u->inputs->uplink_mtu);
+    cell->mtu = resolve_mtu(cell->spec->mtu, u->model->host.uplink_mtu);
     u->dirty(u->context, MODEL_KEY_CELL);
 }
 
@@ -224,19 +277,14 @@ void resolve_all(const struct update *u)
     struct model_peer **list = (struct model_peer **)map_sorted(&model->peers, peer_order);
     size_t count = model->peers.count;
 
-    model->next_expiry = 0;
+    model->provisional = model->hold;
     map_clear(&model->used);
     map_clear(&model->by_prefix);
     for (size_t i = 0; i < count; i++) {
         struct model_peer *peer = list[i];
-        mem_freep(&peer->allowed);
-        peer->allowed_count = 0;
+        prefix_list_move(&peer->former, &peer->former_count, &peer->allowed, &peer->allowed_count);
         peer->address = peer->address6 = (struct ip){0};
-        error_free(peer->off_error);
-        peer->off_error = NULL;
-        if (peer->preshared_key)
-            wgkey_wipe(peer->preshared_key);
-        mem_freep(&peer->preshared_key);
+        drop_secret(peer);
     }
     for (int given = 0; model->cell.resource && given < 2; given++)
         for (size_t i = 0; i < count; i++)
