@@ -27,8 +27,13 @@ struct step {
     const char *cause;  /* "Peer/laptop", or CAUSE_DRIFT: somebody else changed the live system */
     enum disruption disruption;
     bool needed; /* without it the steps that follow make no sense */
+    /* Carried out only when every other reconciler has done, or tried, what it has to do… */
+    bool last;
+    bool guarded; /* …and, with `last`, has failed at nothing that this key stands for */
     struct field_change *changes;
     size_t change_count, change_capacity;
+    const char
+        *author; /* of drift: who seems to have done it; NULL: not known. Set by the engine */
     const void *action; /* the reconciler's own: all that apply() needs */
 };
 

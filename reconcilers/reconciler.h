@@ -25,8 +25,12 @@ struct reconciler {
     int64_t period; /* nanoseconds */
     unsigned share; /* 100: one per cent */
 
-    /* Does the interface whose change the kernel reported concern it? NULL: "anything". Pure. */
-    bool (*concerned)(const struct model *model, const char *interface);
+    /* Steps of one call to apply(), at most; 0: a few dozen. What must be one transaction says
+     * SIZE_MAX. */
+    size_t slice;
+
+    /* Does what the kernel reported concern it? Pure. */
+    bool (*concerned)(const struct model *model, const struct sys_event *event);
 
     /* What was last seen of the system, and what was acknowledged since. Owned by the engine. */
     void *(*observed_new)(void);

@@ -1,5 +1,6 @@
 #include "controller/engine/inside.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,7 @@ void engine_free(struct engine *engine)
         run_drop_plan(run);
         queue_clear(&run->queue);
         troubles_clear(&run->troubles);
+        fights_clear(&run->fights);
         error_free(run->error);
         run->reconciler->observed_free(run->observed);
     }
@@ -51,16 +53,33 @@ void engine_mark(struct engine *engine, const char *key)
     }
 }
 
-void engine_look(struct engine *engine, const char *interface)
+/* Who did it, as far as the kernel says. */
+static void note_author(struct run *run, const struct sys_event *event)
+{
+    if (*event->process)
+        snprintf(run->author, sizeof(run->author), "%s", event->process);
+    else if (event->protocol)
+        snprintf(run->author, sizeof(run->author), "protocol %u", event->protocol);
+    else
+        run->author[0] = '\0';
+}
+
+void engine_look(struct engine *engine, const struct sys_event *event)
 {
     for (size_t i = 0; i < reconciler_count; i++) {
         struct run *run = &engine->runs[i];
-        if (!run->reconciler->concerned(engine->model, interface))
+        if (!run->reconciler->concerned(engine->model, event))
             continue;
-        run->look = true;
+        run->look = run->happened = true;
+        note_author(run, event);
         if (run->retry_floor < run->retry_at)
             run->retry_at = run->retry_floor;
     }
+}
+
+void engine_look_at_all(struct engine *engine)
+{
+    engine_look(engine, &(struct sys_event){.type = SYS_EVENT_LOST});
 }
 
 /* ---- turns ---- */
@@ -83,13 +102,24 @@ static int64_t next_turn(const struct engine *engine, const struct run *run, int
     return next < run->retry_at ? run->retry_at : next;
 }
 
+/* What an earlier reconciler is making, a later one builds on: it does not begin in between. */
+static bool is_early(const struct engine *engine, size_t i)
+{
+    for (size_t j = 0; j < i && engine->runs[i].plan.count == 0; j++) {
+        const struct run *earlier = &engine->runs[j];
+        if (earlier->plan.count && !earlier->plan.steps[earlier->at].last)
+            return true;
+    }
+    return false;
+}
+
 int64_t engine_turn(struct engine *engine)
 {
     int64_t now = engine->clock->monotonic(engine->clock->context), next = INT64_MAX;
 
     for (size_t i = 0; i < reconciler_count; i++) {
         struct run *run = &engine->runs[i];
-        if (run->plan.count || is_due(engine, run, now))
+        if (run->plan.count || (is_due(engine, run, now) && !is_early(engine, i)))
             run_turn(engine, run, now);
         int64_t at = next_turn(engine, run, now);
         next = at < next ? at : next;
@@ -131,6 +161,16 @@ const char *engine_trouble(const struct engine *engine, const char *key)
             return run->error->message;
     }
     return NULL;
+}
+
+void engine_each_trouble(const struct engine *engine, const char *key,
+                         void (*tell)(void *context, const char *message), void *context)
+{
+    for (size_t i = 0; i < reconciler_count; i++) {
+        const struct trouble *t = troubles_find(&engine->runs[i].troubles, key, NULL);
+        for (; t; t = t->next)
+            tell(context, t->message);
+    }
 }
 
 const struct error *engine_failure(const struct engine *engine, const struct reconciler *reconciler)

@@ -31,8 +31,10 @@ void engine_free(struct engine *engine);
 
 /* The key's desired state may be another. Only marks. */
 void engine_mark(struct engine *engine, const char *key);
-/* The kernel reported a change of this interface; NULL: of anything. Only marks. */
-void engine_look(struct engine *engine, const char *interface);
+/* Something happened to the live system. Only marks. */
+void engine_look(struct engine *engine, const struct sys_event *event);
+/* Anything may have happened. */
+void engine_look_at_all(struct engine *engine);
 
 /* Does what is due, at most one slice of work; returns the monotonic time of the next turn. */
 int64_t engine_turn(struct engine *engine);
@@ -45,6 +47,9 @@ bool engine_is_settled(const struct engine *engine);
 /* Why the key is not carried out: a failure, or that it is suspended; NULL: nothing known against
  * it. Valid until the next turn. */
 const char *engine_trouble(const struct engine *engine, const char *key);
+/* All of them, of every reconciler. */
+void engine_each_trouble(const struct engine *engine, const char *key,
+                         void (*tell)(void *context, const char *message), void *context);
 /* The failure of a whole reconciler, or NULL. */
 const struct error *engine_failure(const struct engine *engine,
                                    const struct reconciler *reconciler);

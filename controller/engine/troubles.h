@@ -15,9 +15,10 @@ struct trouble {
     struct trouble *next; /* another one of the same key */
     char *key, *object;
     char *message;
-    bool withheld;     /* nothing failed: it is not wanted */
-    unsigned failures; /* in a row */
-    int64_t retry_at;  /* monotonic; not before, unless the key is marked */
+    bool withheld;       /* nothing failed: it is not wanted */
+    unsigned failures;   /* in a row */
+    int64_t retry_at;    /* monotonic; not before, unless the key is marked */
+    int64_t retry_floor; /* something that happened brings the next try forward to this */
 };
 
 struct troubles {
