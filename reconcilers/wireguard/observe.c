@@ -1,291 +1,200 @@
 #include "reconcilers/wireguard/wireguard.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "schema/base/hash.h"
+#include "schema/base/clock.h"
 #include "schema/base/mem.h"
+
+/* ---- life ---- */
 
 void *wg_observed_new(void)
 {
     return mem_alloc(sizeof(struct wg_observed));
 }
 
-static void disown(struct wg_observed *o, struct wg_seen_peer *peer)
+static void forget_silence(struct wg_seen_device *device)
 {
-    for (size_t i = 0; i < peer->allowed_count; i++)
-        if (map_get(&o->owners, &peer->allowed[i], sizeof(struct prefix)) == peer)
-            map_remove(&o->owners, &peer->allowed[i], sizeof(struct prefix));
+    error_free(device->silence);
+    device->silence = NULL;
 }
 
-static void seen_free(struct wg_seen_peer *peer)
+/* All but the link. */
+static void forget_inside(struct wg_seen_device *device)
 {
-    mem_freep(&peer->allowed);
-    mem_freep(&peer);
+    forget_silence(device);
+    wg_forget_peers(device);
+    sys_addrs_clear(&device->addrs);
+    wgkey_wipe(&device->device.private_key);
+    device->answers = false;
 }
 
-static void forget_peers(struct wg_observed *o)
+static void device_free(struct wg_seen_device *device)
 {
-    size_t at = 0;
-    struct map_entry *entry;
-    while ((entry = map_next(&o->peers, &at)))
-        seen_free(entry->value);
-    map_clear(&o->peers);
-    map_clear(&o->owners);
+    forget_inside(device);
+    mem_freep(&device);
 }
 
 void wg_observed_free(void *observed)
 {
     struct wg_observed *o = observed;
+    size_t at = 0;
+    const struct map_entry *entry;
     if (!o)
         return;
-    forget_peers(o);
-    sys_addrs_clear(&o->addrs);
-    wgkey_wipe(&o->device.private_key);
+    while ((entry = map_next(&o->devices, &at)))
+        device_free(entry->value);
+    map_clear(&o->devices);
     mem_freep(&o);
 }
 
-uint64_t wg_preshared_hash(const struct wgkey *key)
+const struct wg_seen_device *wg_seen_device(const struct wg_observed *observed,
+                                            const char *interface)
 {
-    return wgkey_is_zero(key) ? 0 : hash_bytes(key, WGKEY_LEN, 1) | 1;
+    const struct wg_seen_device *device = map_get_text(&observed->devices, interface);
+    return device && !device->foreign ? device : NULL;
 }
 
-/* ---- peers ---- */
+/* ---- whose is it ---- */
 
-static int by_prefix(const void *a, const void *b)
-{
-    return prefix_compare(a, b);
-}
-
-/* Takes over a list of allowed IPs, sorted; an IP belongs to one peer of the device, the last to
- * get it. */
-static void set_allowed(struct wg_observed *o, struct wg_seen_peer *peer,
-                        const struct prefix *allowed, size_t count)
-{
-    if (count == peer->allowed_count &&
-        (count == 0 || memcmp(allowed, peer->allowed, count * sizeof(*allowed)) == 0))
-        return;
-    disown(o, peer);
-    mem_freep(&peer->allowed);
-    peer->allowed_count = count;
-    peer->allowed = count ? mem_alloc(count * sizeof(*allowed)) : NULL;
-    if (count)
-        memcpy(peer->allowed, allowed, count * sizeof(*allowed));
-    if (count > 1)
-        qsort(peer->allowed, count, sizeof(*allowed), by_prefix);
-    for (size_t i = 0; i < count; i++)
-        map_put(&o->owners, &peer->allowed[i], sizeof(struct prefix), peer);
-}
-
-static struct wg_seen_peer *seen(struct wg_observed *o, const struct wgkey *key)
-{
-    struct wg_seen_peer *peer = map_get(&o->peers, key, WGKEY_LEN);
-    if (peer)
-        return peer;
-    peer = mem_alloc(sizeof(*peer));
-    peer->key = *key;
-    map_put(&o->peers, &peer->key, WGKEY_LEN, peer);
-    return peer;
-}
-
-static void see_peer(const struct sys_wg_peer *reported, void *context)
-{
-    struct wg_observed *o = context;
-    struct wg_seen_peer *peer = seen(o, &reported->public_key);
-
-    peer->round = o->round;
-    peer->preshared_hash = wg_preshared_hash(&reported->preshared_key);
-    peer->endpoint = reported->endpoint;
-    peer->endpoint_port = reported->endpoint_port;
-    peer->keepalive = reported->keepalive;
-    peer->last_handshake = reported->last_handshake;
-    peer->rx_bytes = reported->rx_bytes;
-    peer->tx_bytes = reported->tx_bytes;
-    set_allowed(o, peer, reported->allowed, reported->allowed_count);
-}
-
-static void forget_peer(struct wg_observed *o, struct wg_seen_peer *peer)
-{
-    disown(o, peer);
-    map_remove(&o->peers, &peer->key, WGKEY_LEN);
-    seen_free(peer);
-}
-
-/* Removing from a map while walking it is not allowed: collect first. */
-static void forget_unseen(struct wg_observed *o)
-{
-    struct wg_seen_peer **gone = NULL;
-    size_t count = 0, capacity = 0, at = 0;
-    struct map_entry *entry;
-
-    while ((entry = map_next(&o->peers, &at))) {
-        struct wg_seen_peer *peer = entry->value;
-        if (peer->round == o->round)
-            continue;
-        gone = mem_grow(gone, count, &capacity, sizeof(*gone));
-        gone[count++] = peer;
-    }
-    for (size_t i = 0; i < count; i++)
-        forget_peer(o, gone[i]);
-    mem_freep(&gone);
-}
-
-/* ---- the link ---- */
-
-/* Whose is a link of this name? By group, which it has from birth, or by alias. An alias of another
- * cell says no; any other alias is somebody's scribble on our link. */
-static bool is_ours(const struct model *model, const struct sys_link *link)
+/* By group, which it has from birth, or by alias. An alias of another cell says no; any other alias
+ * is somebody's scribble on our link. */
+static bool has_our_mark(const struct model *model, const struct sys_link *link)
 {
     char alias[64];
-    wg_alias(model, alias);
-    if (strcmp(link->alias, alias) == 0)
+    if (strcmp(link->alias, wg_alias(model, alias)) == 0)
         return true;
     return link->group == SYS_OWNER && strncmp(link->alias, "pic:", 4) != 0;
 }
 
-static bool is_wireguard(const struct sys_link *link)
+static bool is_ours(const struct model *model, const struct sys_link *link)
 {
-    return strcmp(link->kind, "tun") == 0 || strcmp(link->kind, "wireguard") == 0;
+    bool wireguard = strcmp(link->kind, "tun") == 0 || strcmp(link->kind, "wireguard") == 0;
+    return wireguard && has_our_mark(model, link);
 }
 
-static int refuse_foreign(const struct sys_link *link, struct error **reterr)
+static bool need_name(const struct model *model, const char *name)
 {
-    return error_make_class(reterr, ERROR_CONFLICT, EEXIST,
-                            "interface \"%s\" exists and is not ours (kind \"%s\", alias \"%s\"): "
-                            "remove it, or give the Cell another wireguard.interface",
-                            link->name, link->kind, link->alias);
+    const struct model_cell *cell = &model->cell;
+    return (cell->spec && strcmp(cell->spec->interface, name) == 0) ||
+           model_link_by_interface(model, name);
 }
 
-static void see_nothing(struct wg_observed *o)
+/* ---- one device ---- */
+
+static struct wg_seen_device *enter(struct wg_observed *o, const struct sys_link *link)
 {
-    forget_peers(o);
-    sys_addrs_clear(&o->addrs);
-    wgkey_wipe(&o->device.private_key);
-    o->present = o->answers = false;
+    struct wg_seen_device *device = map_get_text(&o->devices, link->name);
+    if (!device) {
+        device = mem_alloc(sizeof(*device));
+        device->link = *link;
+        map_put_text(&o->devices, device->link.name, device);
+    }
+    if (device->link.index != link->index)
+        forget_inside(device);
+    device->link = *link;
+    device->round = o->round;
+    return device;
 }
 
-static int observe_former(struct sys *sys, const struct model *model, struct wg_observed *o,
-                          struct error **reterr)
+static void see_peer(const struct sys_wg_peer *reported, void *context)
 {
-    struct sys_link link;
-    o->former_index = 0;
-    if (!model->cell.former_interface)
-        return 0;
-    int result = sys_link_get(sys, model->cell.former_interface, &link, reterr);
-    if (result == 0 && is_ours(model, &link))
-        o->former_index = link.index;
-    return result < 0 ? result : 0;
+    wg_see_peer(context, reported);
 }
 
-static int observe_device(struct sys *sys, struct wg_observed *o, struct error **reterr)
+/* What its peer was told last: once we have found it, it is not what it roamed to since. */
+static void note_told(struct wg_seen_device *device, const struct model_link *link)
 {
-    o->round++;
-    int result = sys_wg_get(sys, o->link.name, &o->device, see_peer, o, reterr);
-    if (result < 0)
+    const struct wg_seen_peer *peer = map_get(&device->peers, &link->spec->public_key, WGKEY_LEN);
+    struct wg_endpoint wanted = {link->endpoint, link->endpoint_port};
+    if (peer &&
+        (wg_endpoint_equal(&peer->endpoint, &wanted) || (link->applied && !device->told.ip.family)))
+        device->told = wanted;
+}
+
+static int read_device(struct sys *sys, struct wg_seen_device *device, struct error **reterr)
+{
+    const struct sys_link *link = &device->link;
+    int result = sys_addr_list(sys, link->index, &device->addrs, reterr);
+    if (result < 0 || result == SYS_ABSENT)
         return result;
-    o->answers = result != SYS_ABSENT;
-    forget_unseen(o);
-    return 0;
+    return sys_wg_get(sys, link->name, &device->device, see_peer, device, reterr);
+}
+
+/* One that cannot be read does not keep us from the others: why is noted, and what was known of it
+ * stays. */
+static void observe_device(struct sys *sys, const struct model *model, const struct wg_observed *o,
+                           struct wg_seen_device *device)
+{
+    const struct model_link *link = model_link_by_interface(model, device->link.name);
+
+    forget_silence(device);
+    wg_note_sources(sys, o, device, link);
+    int result = read_device(sys, device, &device->silence);
+    if (result < 0)
+        return;
+    device->answers = result != SYS_ABSENT;
+    wg_forget_unseen(device);
+    if (link)
+        note_told(device, link);
+}
+
+/* ---- all of them ---- */
+
+static void forget_gone(struct wg_observed *o)
+{
+    struct wg_seen_device *gone;
+    do {
+        size_t at = 0;
+        const struct map_entry *entry;
+        gone = NULL;
+        while (!gone && (entry = map_next(&o->devices, &at)))
+            if (((struct wg_seen_device *)entry->value)->round != o->round)
+                gone = entry->value;
+        if (gone) {
+            map_remove_text(&o->devices, gone->link.name);
+            device_free(gone);
+        }
+    } while (gone);
 }
 
 int wg_observe(struct sys *sys, const struct model *model, void *observed, struct error **reterr)
 {
     struct wg_observed *o = observed;
-    struct sys_link link;
-    int result = observe_former(sys, model, o, reterr);
+    __attribute__((cleanup(sys_links_clear))) struct sys_links links = {0};
+
+    int result = sys_link_list(sys, &links, reterr);
     if (result < 0)
         return result;
-    if (!model->cell.spec) {
-        see_nothing(o);
-        o->looked = true;
-        return 0;
+    o->round++;
+    o->now = clock_system.realtime(clock_system.context) / SECONDS(1);
+    wg_look_at_sources(sys, o);
+    for (size_t i = 0; i < links.count; i++) {
+        const struct sys_link *link = &links.list[i];
+        bool ours = is_ours(model, link);
+        if (!ours && !need_name(model, link->name))
+            continue;
+        struct wg_seen_device *device = enter(o, link);
+        device->foreign = !ours;
+        if (!ours)
+            forget_inside(device);
+        else
+            observe_device(sys, model, o, device);
     }
-    result = sys_link_get(sys, model->cell.spec->interface, &link, reterr);
-    if (result < 0)
-        return result;
-    if (result == SYS_ABSENT) {
-        see_nothing(o);
-        o->looked = true;
-        return 0;
-    }
-    if (!is_wireguard(&link) || !is_ours(model, &link))
-        return model->teardown ? (see_nothing(o), o->looked = true, 0)
-                               : refuse_foreign(&link, reterr);
-    o->link = link;
-    o->present = true;
-    result = sys_addr_list(sys, link.index, &o->addrs, reterr);
-    if (result == 0)
-        result = observe_device(sys, o, reterr);
-    o->looked |= result == 0;
-    return result < 0 ? result : 0;
+    forget_gone(o);
+    o->looked = true;
+    return 0;
 }
 
-/* ---- what was acknowledged ---- */
-
-static size_t index_of(const struct wg_seen_peer *peer, const struct prefix *prefix)
-{
-    size_t i = 0;
-    while (i < peer->allowed_count && prefix_compare(&peer->allowed[i], prefix) != 0)
-        i++;
-    return i;
-}
-
-static void take_away(struct wg_observed *o, struct wg_seen_peer *peer, const struct prefix *prefix)
-{
-    size_t i = index_of(peer, prefix);
-    if (i == peer->allowed_count)
-        return;
-    /* The index's key lies in the array that is about to change. */
-    disown(o, peer);
-    peer->allowed_count--;
-    memmove(&peer->allowed[i], &peer->allowed[i + 1], (peer->allowed_count - i) * sizeof(*prefix));
-    for (size_t j = 0; j < peer->allowed_count; j++)
-        map_put(&o->owners, &peer->allowed[j], sizeof(struct prefix), peer);
-}
-
-static void learn_peer(struct wg_observed *o, const struct sys_wg_peer_change *change)
-{
-    struct wg_seen_peer *peer = map_get(&o->peers, &change->public_key, WGKEY_LEN);
-    if (change->remove) {
-        if (peer)
-            forget_peer(o, peer);
-        return;
-    }
-    if (!peer && !change->create)
-        return;
-    peer = seen(o, &change->public_key);
-    peer->round = o->round;
-    if (change->set_preshared_key)
-        peer->preshared_hash = wg_preshared_hash(&change->preshared_key);
-    if (change->set_keepalive)
-        peer->keepalive = change->keepalive;
-    for (size_t i = 0; i < change->allowed_remove_count; i++)
-        take_away(o, peer, &change->allowed_remove[i]);
-    for (size_t i = 0; i < change->allowed_add_count; i++) {
-        struct wg_seen_peer *former =
-            map_get(&o->owners, &change->allowed_add[i], sizeof(struct prefix));
-        if (former && former != peer)
-            take_away(o, former, &change->allowed_add[i]);
-    }
-    size_t count = peer->allowed_count + change->allowed_add_count;
-    struct prefix *all = mem_alloc((count + 1) * sizeof(*all));
-    if (peer->allowed_count)
-        memcpy(all, peer->allowed, peer->allowed_count * sizeof(*all));
-    if (change->allowed_add_count)
-        memcpy(all + peer->allowed_count, change->allowed_add,
-               change->allowed_add_count * sizeof(*all));
-    set_allowed(o, peer, all, count);
-    mem_freep(&all);
-}
-
-/* Steps on the link are not folded in: `looked` is taken back, so that the engine reads again. */
+/* Steps on the link are not folded in: the engine reads again after them. So a device that was made
+ * by the same plan is not known here. */
 void wg_learn(void *observed, const struct plan *plan, size_t from, size_t to)
 {
-    struct wg_observed *o = observed;
+    const struct wg_observed *o = observed;
     for (size_t i = from; i < to; i++) {
         const struct wg_action *action = plan->steps[i].action;
-        if (action->type == WG_ACTION_PEER)
-            learn_peer(o, &action->peer);
+        struct wg_seen_device *device = map_get_text(&o->devices, action->interface);
+        if (action->type == WG_ACTION_PEER && device)
+            wg_learn_peer(device, &action->peer);
     }
 }

@@ -1,68 +1,25 @@
-#include "reconcilers/wireguard/wireguard.h"
+#include "reconcilers/wireguard/inside.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "schema/base/mem.h"
 
-struct planner {
-    const struct wg_desired *desired;
-    const struct model *model;
-    const struct wg_observed *observed;
-    struct plan *plan;
-    bool fresh; /* the interface does not exist yet: an earlier step makes it */
-};
-
-static struct wg_action *action_new(struct planner *p, enum wg_action_type type)
+struct wg_action *wg_action_new(struct wg_planner *p, enum wg_action_type type,
+                                const char *interface, int index)
 {
     struct wg_action *action = arena_alloc(&p->plan->arena, sizeof(*action));
     action->type = type;
-    action->index = p->fresh ? 0 : p->observed->link.index;
-    if (p->model->cell.spec)
-        snprintf(action->interface, sizeof(action->interface), "%s",
-                 p->model->cell.spec->interface);
+    action->index = index;
+    snprintf(action->interface, sizeof(action->interface), "%s", interface);
     p->plan->steps[p->plan->count - 1].action = action;
     return action;
 }
 
-static const char *cell_cause(const struct planner *p)
-{
-    const struct model_cell *cell = &p->model->cell;
-    return cell->applied || !cell->resource ? CAUSE_DRIFT : cell->resource->id;
-}
-
-static void add_cell_step(struct planner *p, enum verb verb, enum disruption disruption,
-                          const char *what)
-{
-    plan_add(p->plan, verb, MODEL_KEY_CELL, cell_cause(p), disruption, "%s %s", what,
-             p->model->cell.spec->interface);
-}
-
-/* ---- the interface ---- */
-
-static void plan_delete(struct planner *p, const char *interface, int index)
-{
-    const char *cause = p->model->teardown        ? "teardown"
-                        : p->model->cell.resource ? p->model->cell.resource->id
-                                                  : "Cell removed";
-    plan_add(p->plan, VERB_DELETE, MODEL_KEY_CELL, cause, DISRUPTION_RECREATE, "interface %s",
-             interface);
-    struct wg_action *action = action_new(p, WG_ACTION_DELETE);
-    snprintf(action->interface, sizeof(action->interface), "%s", interface);
-    action->index = index;
-}
-
-static void plan_create(struct planner *p)
-{
-    add_cell_step(p, VERB_CREATE, DISRUPTION_NONE, "interface");
-    p->plan->steps[p->plan->count - 1].needed = true;
-    p->fresh = true;
-    action_new(p, WG_ACTION_CREATE);
-}
-
-static void note_number(struct plan *plan, const char *field, bool has_before, unsigned before,
-                        unsigned after)
+void wg_note_number(struct plan *plan, const char *field, bool has_before, unsigned before,
+                    unsigned after)
 {
     char was[16], is[16];
     snprintf(was, sizeof(was), "%u", before);
@@ -70,92 +27,178 @@ static void note_number(struct plan *plan, const char *field, bool has_before, u
     plan_note(plan, field, has_before ? was : NULL, is);
 }
 
-static void plan_device(struct planner *p)
+void wg_note_prefixes(struct plan *plan, const char *field, const struct prefix *before,
+                      size_t before_count, const struct prefix *after, size_t after_count)
 {
-    const struct model_cell *cell = &p->model->cell;
-    const struct sys_wg_device *seen = &p->observed->device;
-    struct sys_wg_device_change change = {
-        .set_private_key = p->fresh || !wgkey_equal(&seen->private_key, &cell->private_key),
-        .set_listen_port = p->fresh || seen->listen_port != cell->spec->listen_port,
-        .set_fwmark = !p->fresh && seen->fwmark != 0,
-        .private_key = cell->private_key,
-        .listen_port = cell->spec->listen_port,
-    };
-    if (!change.set_private_key && !change.set_listen_port && !change.set_fwmark)
-        return;
-    add_cell_step(p, p->fresh ? VERB_CREATE : VERB_UPDATE,
-                  p->fresh ? DISRUPTION_NONE : DISRUPTION_RESTART, "device");
-    if (change.set_private_key)
-        plan_note(p->plan, "private key", p->fresh ? NULL : "(secret)", "(secret)");
-    if (change.set_listen_port)
-        note_number(p->plan, "listen port", !p->fresh, seen->listen_port, change.listen_port);
-    if (change.set_fwmark)
-        note_number(p->plan, "fwmark", true, seen->fwmark, 0);
-    action_new(p, WG_ACTION_DEVICE)->device = change;
+    STRBUF_AUTO was = STRBUF_INIT;
+    STRBUF_AUTO is = STRBUF_INIT;
+    char text[ADDR_TEXT_MAX];
+    for (size_t i = 0; i < before_count; i++)
+        strbuf_printf(&was, "%s%s", i ? ", " : "", prefix_format(&before[i], text));
+    for (size_t i = 0; i < after_count; i++)
+        strbuf_printf(&is, "%s%s", i ? ", " : "", prefix_format(&after[i], text));
+    plan_note(plan, field, before_count ? was.text : NULL, after_count ? is.text : NULL);
 }
 
-static void plan_link(struct planner *p)
+static struct step *add_step(struct wg_planner *p, enum verb verb,
+                             const struct wg_desired_device *want, enum disruption disruption,
+                             const char *what)
 {
-    const struct model_cell *cell = &p->model->cell;
-    const struct sys_link *seen = &p->observed->link;
-    char alias[64];
-    wg_alias(p->model, alias);
-    struct sys_link_change change = {
-        .set_mtu = p->fresh || seen->mtu != cell->mtu,
-        .set_up = p->fresh || !seen->up,
-        .set_group = p->fresh || seen->group != SYS_OWNER,
-        .set_alias = p->fresh || strcmp(seen->alias, alias) != 0,
-        .mtu = cell->mtu,
+    return plan_add(p->plan, verb, want->key, want->applied ? CAUSE_DRIFT : want->id, disruption,
+                    "%s %s", what, want->interface);
+}
+
+/* ---- in the way ---- */
+
+static void refuse(struct wg_planner *p, const struct wg_desired_device *want,
+                   const struct error *why)
+{
+    add_step(p, VERB_UPDATE, want, DISRUPTION_NONE, "obstacle at")->needed = !want->link;
+    plan_note(p->plan, "refused", NULL, why->message);
+    struct wg_action *action = wg_action_new(p, WG_ACTION_REFUSE, want->interface, 0);
+    action->refusal = *why;
+    action->refusal.message = arena_strdup(&p->plan->arena, why->message);
+}
+
+static void refuse_foreign(struct wg_planner *p, const struct wg_desired_device *want,
+                           const struct sys_link *link)
+{
+    struct error why = {
+        .class = ERROR_CONFLICT,
+        .errnum = EEXIST,
+        .message = arena_printf(
+            &p->plan->arena,
+            "interface \"%s\" exists and is not ours (kind \"%s\", alias \"%s\"): remove it, or "
+            "give the %s",
+            link->name, link->kind, link->alias,
+            want->link ? "Link another name" : "Cell another wireguard.interface"),
+    };
+    refuse(p, want, &why);
+}
+
+/* ---- the interface ---- */
+
+static struct sys_wg_device_change wanted_device(const struct wg_planner *p,
+                                                 const struct wg_desired_device *want)
+{
+    return (struct sys_wg_device_change){
+        .set_private_key = true,
+        .set_listen_port = true,
+        .private_key = p->model->cell.private_key,
+        .listen_port = want->listen_port,
+    };
+}
+
+static struct sys_link_change wanted_link(const struct wg_planner *p,
+                                          const struct wg_desired_device *want)
+{
+    return (struct sys_link_change){
+        .set_mtu = true,
+        .set_up = true,
+        .set_group = true,
+        .set_alias = true,
+        .mtu = want->mtu,
         .up = true,
         .group = SYS_OWNER,
+        .alias = arena_strdup(&p->plan->arena, p->desired->alias),
     };
-    if (!change.set_mtu && !change.set_up && !change.set_group && !change.set_alias)
+}
+
+/* One step, so that what fails of it is one trouble, and nothing builds on a half. */
+static void plan_create(struct wg_planner *p, const struct wg_desired_device *want)
+{
+    add_step(p, VERB_CREATE, want, DISRUPTION_NONE, "interface")->needed = !want->link;
+    plan_note(p->plan, "private key", NULL, "(secret)");
+    wg_note_number(p->plan, "listen port", false, 0, want->listen_port);
+    wg_note_number(p->plan, "mtu", false, 0, want->mtu);
+    wg_note_prefixes(p->plan, "addresses", NULL, 0, want->addresses, want->address_count);
+
+    struct wg_setup *setup = &wg_action_new(p, WG_ACTION_CREATE, want->interface, 0)->setup;
+    setup->device = wanted_device(p, want);
+    setup->link = wanted_link(p, want);
+    memcpy(setup->addresses, want->addresses, sizeof(setup->addresses));
+    setup->address_count = want->address_count;
+    setup->prefix_route = want->prefix_route;
+}
+
+static void plan_device(struct wg_planner *p, const struct wg_desired_device *want,
+                        const struct wg_seen_device *seen)
+{
+    const struct sys_wg_device *has = &seen->device;
+    bool key = !wgkey_equal(&has->private_key, &p->model->cell.private_key);
+    bool port = has->listen_port != want->listen_port;
+    bool fwmark = has->fwmark != 0;
+
+    if (!key && !port && !fwmark)
         return;
-    add_cell_step(p, VERB_UPDATE, p->fresh ? DISRUPTION_NONE : DISRUPTION_RELOAD, "link");
-    if (change.set_mtu)
-        note_number(p->plan, "mtu", !p->fresh, seen->mtu, change.mtu);
-    if (change.set_up)
-        plan_note(p->plan, "state", p->fresh ? NULL : "down", "up");
-    if (change.set_group)
-        note_number(p->plan, "group", !p->fresh, seen->group, SYS_OWNER);
-    if (change.set_alias)
-        plan_note(p->plan, "alias", p->fresh || !*seen->alias ? NULL : seen->alias, alias);
-    change.alias = arena_strdup(&p->plan->arena, alias);
-    action_new(p, WG_ACTION_LINK)->link = change;
+    add_step(p, VERB_UPDATE, want, DISRUPTION_RESTART, "device");
+    if (key)
+        plan_note(p->plan, "private key", "(secret)", "(secret)");
+    if (port)
+        wg_note_number(p->plan, "listen port", true, has->listen_port, want->listen_port);
+    if (fwmark)
+        wg_note_number(p->plan, "fwmark", true, has->fwmark, 0);
+
+    struct sys_wg_device_change *change =
+        &wg_action_new(p, WG_ACTION_DEVICE, want->interface, seen->link.index)->setup.device;
+    *change = wanted_device(p, want);
+    change->set_private_key = key;
+    change->set_listen_port = port;
+    change->set_fwmark = fwmark;
+}
+
+static void plan_link(struct wg_planner *p, const struct wg_desired_device *want,
+                      const struct wg_seen_device *seen)
+{
+    const struct sys_link *has = &seen->link;
+    const char *alias = p->desired->alias;
+    bool mtu = has->mtu != want->mtu;
+    bool group = has->group != SYS_OWNER;
+    bool rename = strcmp(has->alias, alias) != 0;
+
+    if (!mtu && has->up && !group && !rename)
+        return;
+    add_step(p, VERB_UPDATE, want, DISRUPTION_RELOAD, "link");
+    if (mtu)
+        wg_note_number(p->plan, "mtu", true, has->mtu, want->mtu);
+    if (!has->up)
+        plan_note(p->plan, "state", "down", "up");
+    if (group)
+        wg_note_number(p->plan, "group", true, has->group, SYS_OWNER);
+    if (rename)
+        plan_note(p->plan, "alias", *has->alias ? has->alias : NULL, alias);
+
+    struct sys_link_change *change =
+        &wg_action_new(p, WG_ACTION_LINK, want->interface, has->index)->setup.link;
+    *change = wanted_link(p, want);
+    change->set_mtu = mtu;
+    change->set_up = !has->up;
+    change->set_group = group;
+    change->set_alias = rename;
 }
 
 /* ---- addresses ---- */
 
-struct wanted_addresses {
-    struct prefix list[2];
-    size_t count;
-};
-
-static struct wanted_addresses wanted_addresses(const struct model_cell *cell)
-{
-    struct wanted_addresses wanted = {.count = 1};
-    wanted.list[0] = (struct prefix){cell->address, cell->spec->vpn.len};
-    if (cell->address6.family)
-        wanted.list[wanted.count++] = (struct prefix){cell->address6, cell->spec->vpn6.len};
-    return wanted;
-}
-
-static void plan_address(struct planner *p, enum verb verb, const struct prefix *prefix)
+static void plan_address(struct wg_planner *p, enum verb verb, const struct wg_pair *pair,
+                         const struct prefix *prefix)
 {
     char text[ADDR_TEXT_MAX];
-    plan_add(p->plan, verb, MODEL_KEY_CELL, cell_cause(p),
-             verb == VERB_CREATE ? DISRUPTION_NONE : DISRUPTION_RECREATE, "address %s on %s",
-             prefix_format(prefix, text), p->model->cell.spec->interface);
+    const struct wg_desired_device *want = pair->want;
+    bool comes = verb == VERB_CREATE;
+    plan_add(p->plan, verb, want->key, want->applied ? CAUSE_DRIFT : want->id,
+             comes ? DISRUPTION_NONE : DISRUPTION_RECREATE, "address %s on %s",
+             prefix_format(prefix, text), want->interface);
     struct wg_action *action =
-        action_new(p, verb == VERB_CREATE ? WG_ACTION_ADDRESS_ADD : WG_ACTION_ADDRESS_DELETE);
-    action->address.prefix = *prefix;
-    action->address.prefix_route = !(p->model->enforcers >> BY_ROUTES & 1);
+        wg_action_new(p, comes ? WG_ACTION_ADDRESS_ADD : WG_ACTION_ADDRESS_DELETE, want->interface,
+                      pair->seen->link.index);
+    action->setup.addresses[0] = *prefix;
+    action->setup.prefix_route = want->prefix_route;
 }
 
-static bool wants(const struct wanted_addresses *wanted, const struct prefix *prefix)
+static bool wants(const struct wg_desired_device *want, const struct prefix *prefix)
 {
-    for (size_t i = 0; i < wanted->count; i++)
-        if (prefix_compare(&wanted->list[i], prefix) == 0)
+    for (size_t i = 0; i < want->address_count; i++)
+        if (prefix_compare(&want->addresses[i], prefix) == 0)
             return true;
     return false;
 }
@@ -169,257 +212,136 @@ static bool has(const struct sys_addrs *addrs, const struct prefix *prefix)
 }
 
 /* New ones first: the cell is never without an address. Link-local ones are the kernel's. */
-static void plan_addresses(struct planner *p)
+static void plan_addresses(struct wg_planner *p, const struct wg_pair *pair)
 {
-    struct wanted_addresses wanted = wanted_addresses(&p->model->cell);
-    const struct sys_addrs *seen = &p->observed->addrs;
+    const struct wg_desired_device *want = pair->want;
+    const struct sys_addrs *seen = &pair->seen->addrs;
 
-    for (size_t i = 0; i < wanted.count; i++)
-        if (p->fresh || !has(seen, &wanted.list[i]))
-            plan_address(p, VERB_CREATE, &wanted.list[i]);
-    for (size_t i = 0; !p->fresh && i < seen->count; i++)
-        if (!seen->list[i].link_local && !wants(&wanted, &seen->list[i].prefix))
-            plan_address(p, VERB_DELETE, &seen->list[i].prefix);
+    for (size_t i = 0; i < want->address_count; i++)
+        if (!has(seen, &want->addresses[i]))
+            plan_address(p, VERB_CREATE, pair, &want->addresses[i]);
+    for (size_t i = 0; i < seen->count; i++)
+        if (!seen->list[i].link_local && !wants(want, &seen->list[i].prefix))
+            plan_address(p, VERB_DELETE, pair, &seen->list[i].prefix);
 }
 
-/* ---- peers ---- */
+/* ---- one that is wanted ---- */
 
-static bool allows(const struct wg_seen_peer *seen, const struct prefix *prefix)
+/* Returns whether there will be a device to put peers on. */
+static bool plan_wanted(struct wg_planner *p, struct wg_pair *pair)
 {
-    for (size_t i = 0; seen && i < seen->allowed_count; i++)
-        if (prefix_compare(&seen->allowed[i], prefix) == 0)
+    const struct wg_desired_device *want = pair->want;
+    const struct wg_seen_device *seen = map_get_text(&p->observed->devices, want->interface);
+
+    if (seen && seen->foreign) {
+        refuse_foreign(p, want, &seen->link);
+        return false;
+    }
+    if (seen && seen->silence) {
+        refuse(p, want, seen->silence);
+        return false;
+    }
+    if (!seen || !seen->answers) {
+        plan_create(p, want);
+        return true;
+    }
+    pair->seen = seen;
+    if (want->due) {
+        plan_device(p, want, seen);
+        plan_link(p, want, seen);
+        plan_addresses(p, pair);
+    }
+    return true;
+}
+
+/* ---- one that goes ---- */
+
+static const char *cause_of_end(const struct wg_planner *p, const char *interface)
+{
+    const struct model *model = p->model;
+    const struct model_departed_link *departed = model_departed_link(model, interface);
+    const struct model_link *link = model_link_by_interface(model, interface);
+    const char *former = model->cell.former_interface;
+
+    if (model->teardown)
+        return "teardown";
+    if (!model->cell.resource)
+        return "Cell removed";
+    if (departed)
+        return departed->id;
+    if (link && !link->applied)
+        return link->resource->id;
+    return former && strcmp(former, interface) == 0 ? model->cell.resource->id : CAUSE_DRIFT;
+}
+
+static void plan_delete(struct wg_planner *p, const struct wg_seen_device *seen)
+{
+    const char *interface = seen->link.name;
+    bool of_link = strncmp(interface, WG_LINK_PREFIX, sizeof(WG_LINK_PREFIX) - 1) == 0;
+    char key[MODEL_KEY_MAX];
+    plan_add(p->plan, VERB_DELETE, of_link ? model_link_key(interface, key) : MODEL_KEY_CELL,
+             cause_of_end(p, interface), DISRUPTION_RECREATE, "interface %s", interface);
+    wg_action_new(p, WG_ACTION_DELETE, interface, seen->link.index);
+}
+
+static bool is_named(const struct wg_desired *desired, const char *interface)
+{
+    for (size_t i = 0; i < desired->device_count; i++)
+        if (strcmp(desired->devices[i].interface, interface) == 0)
             return true;
     return false;
 }
 
-static size_t collect_missing(const struct model_peer *peer, const struct wg_seen_peer *seen,
-                              struct prefix *ret)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < peer->allowed_count; i++)
-        if (!allows(seen, &peer->allowed[i]))
-            ret[count++] = peer->allowed[i];
-    return count;
-}
-
-/*
- * Superfluous allowed IPs. One that another peer of ours is to have is left out: it moves when it
- * is given to that peer, and taking it away afterwards would take it from its new owner.
- */
-static size_t collect_superfluous(const struct model *model, const struct wg_seen_peer *seen,
-                                  struct prefix *ret)
-{
-    size_t count = 0;
-    for (size_t i = 0; seen && i < seen->allowed_count; i++)
-        if (!model_owner(model, &seen->allowed[i]))
-            ret[count++] = seen->allowed[i];
-    return count;
-}
-
-static bool same_allowed(const struct model_peer *peer, const struct wg_seen_peer *seen)
-{
-    if (peer->allowed_count != seen->allowed_count)
-        return false;
-    for (size_t i = 0; i < peer->allowed_count; i++)
-        if (!allows(seen, &peer->allowed[i]))
-            return false;
-    return true;
-}
-
-static uint64_t wanted_hash(const struct model_peer *peer)
-{
-    return peer->preshared_key ? wg_preshared_hash(peer->preshared_key) : 0;
-}
-
-static bool is_due(const struct wg_desired_peer *want, const struct wg_seen_peer *seen)
-{
-    if (want->leave)
-        return false;
-    if (!want->peer)
-        return seen;
-    return !seen || seen->keepalive != 0 || seen->preshared_hash != wanted_hash(want->peer) ||
-           !same_allowed(want->peer, seen);
-}
-
-static void note_prefixes(struct planner *p, const char *field, const struct prefix *before,
-                          size_t before_count, const struct prefix *after, size_t after_count)
-{
-    STRBUF_AUTO was = STRBUF_INIT;
-    STRBUF_AUTO is = STRBUF_INIT;
-    char text[ADDR_TEXT_MAX];
-    for (size_t i = 0; i < before_count; i++)
-        strbuf_printf(&was, "%s%s", i ? ", " : "", prefix_format(&before[i], text));
-    for (size_t i = 0; i < after_count; i++)
-        strbuf_printf(&is, "%s%s", i ? ", " : "", prefix_format(&after[i], text));
-    plan_note(p->plan, field, before_count ? was.text : NULL, after_count ? is.text : NULL);
-}
-
-static void add_peer_step(struct planner *p, enum verb verb, const struct wg_desired_peer *want,
-                          const struct wgkey *key, enum disruption disruption)
-{
-    char model_key[MODEL_KEY_MAX];
-    bool drifted = !want->id || (want->peer && want->peer->applied);
-    model_peer_key(key, model_key);
-    const char *name =
-        want->id ? strchr(want->id, '/') + 1 : model_key + sizeof(MODEL_KEY_PEER) - 1;
-    plan_add(p->plan, verb, model_key, drifted ? CAUSE_DRIFT : want->id, disruption, "peer %s",
-             name);
-}
-
-static void note_preshared(struct planner *p, bool before, bool after)
-{
-    plan_note(p->plan, "preshared key", before ? "(secret)" : NULL, after ? "(secret)" : NULL);
-}
-
-static void plan_peer_on(struct planner *p, const struct wg_desired_peer *want,
-                         const struct wg_seen_peer *seen)
-{
-    const struct model_peer *peer = want->peer;
-    struct arena *arena = &p->plan->arena;
-    size_t most = peer->allowed_count + (seen ? seen->allowed_count : 0) + 1;
-    struct prefix *add = arena_alloc(arena, 2 * most * sizeof(*add)), *drop = add + most;
-    size_t adds = collect_missing(peer, seen, add);
-    size_t drops = collect_superfluous(p->model, seen, drop);
-    bool preshared = (seen ? seen->preshared_hash : 0) != wanted_hash(peer);
-    bool keepalive = seen && seen->keepalive != 0;
-
-    if (seen && !adds && !drops && !preshared && !keepalive)
-        return; /* what it has too much moves with another peer's step */
-    add_peer_step(p, seen ? VERB_UPDATE : VERB_CREATE, want, &want->key,
-                  seen && preshared ? DISRUPTION_RESTART : DISRUPTION_NONE);
-    if (adds || drops)
-        note_prefixes(p, "allowed IPs", seen ? seen->allowed : NULL, seen ? seen->allowed_count : 0,
-                      peer->allowed, peer->allowed_count);
-    if (preshared)
-        note_preshared(p, seen && seen->preshared_hash, peer->preshared_key);
-    if (keepalive)
-        note_number(p->plan, "keepalive", true, seen->keepalive, 0);
-
-    struct sys_wg_peer_change *change = &action_new(p, WG_ACTION_PEER)->peer;
-    *change = (struct sys_wg_peer_change){
-        .public_key = want->key,
-        .create = !seen,
-        .set_preshared_key = preshared,
-        .set_keepalive = keepalive,
-        .allowed_add = add,
-        .allowed_add_count = adds,
-        .allowed_remove = drop,
-        .allowed_remove_count = drops,
-    };
-    if (peer->preshared_key)
-        change->preshared_key = *peer->preshared_key;
-}
-
-static void plan_peer_off(struct planner *p, const struct wg_desired_peer *want,
-                          const struct wg_seen_peer *seen)
-{
-    add_peer_step(p, VERB_DELETE, want, &seen->key, DISRUPTION_NONE);
-    note_prefixes(p, "allowed IPs", seen->allowed, seen->allowed_count, NULL, 0);
-    struct sys_wg_peer_change *change = &action_new(p, WG_ACTION_PEER)->peer;
-    change->public_key = seen->key;
-    change->remove = true;
-}
-
 static int by_name(const void *a, const void *b)
 {
-    const struct wg_desired_peer *x = *(const struct wg_desired_peer *const *)a;
-    const struct wg_desired_peer *y = *(const struct wg_desired_peer *const *)b;
-    const char *x_id = x->id ? x->id : "", *y_id = y->id ? y->id : "";
-    int order = strcmp(x_id, y_id);
-    return order ? order : memcmp(&x->key, &y->key, WGKEY_LEN);
+    const struct wg_seen_device *x = a, *y = b;
+    return strcmp(x->link.name, y->link.name);
 }
 
-static int by_key(const void *a, const void *b)
+/* Interfaces of ours that no resource speaks of: of links and of a Cell that are gone, or renamed.
+ */
+static void plan_strays(struct wg_planner *p)
 {
-    const struct wg_seen_peer *const *x = a, *const *y = b;
-    return memcmp(&(*x)->key, &(*y)->key, WGKEY_LEN);
-}
-
-static const struct wg_seen_peer *find_seen(const struct planner *p, const struct wgkey *key)
-{
-    return p->fresh ? NULL : map_get(&p->observed->peers, key, WGKEY_LEN);
-}
-
-/* Peers that nobody wrote down: somebody's hands on our device. */
-static void plan_strangers(struct planner *p, struct arena *scratch)
-{
-    const struct map *peers = &p->observed->peers;
-    const struct wg_seen_peer **list = NULL;
-    size_t count = 0, at = 0;
-    const struct map_entry *entry;
-
-    while (!p->fresh && (entry = map_next(peers, &at))) {
-        const struct wg_seen_peer *seen = entry->value;
-        if (model_peer_by_key(p->model, &seen->key))
-            continue;
-        if (!list)
-            list = arena_alloc(scratch, peers->count * sizeof(*list));
-        list[count++] = seen;
-    }
-    if (count > 1)
-        qsort(list, count, sizeof(*list), by_key);
-    for (size_t i = 0; i < count; i++) {
-        const struct model_departed *departed = model_departed(p->model, &list[i]->key);
-        struct wg_desired_peer want = {.key = list[i]->key, .id = departed ? departed->id : NULL};
-        plan_peer_off(p, &want, list[i]);
+    MEM_AUTO void **list = map_sorted(&p->observed->devices, by_name);
+    for (size_t i = 0; i < p->observed->devices.count; i++) {
+        const struct wg_seen_device *seen = list[i];
+        if (!seen->foreign && !is_named(p->desired, seen->link.name))
+            plan_delete(p, seen);
     }
 }
+
+static void plan_gone(struct wg_planner *p, const struct wg_desired_device *want)
+{
+    const struct wg_seen_device *seen = wg_seen_device(p->observed, want->interface);
+    if (seen)
+        plan_delete(p, seen);
+}
+
+/* ---- all of it ---- */
 
 /*
- * Peers that come or change first, by name; then those that go. An address that moves from one key
- * to another is given to the new one before the old one is taken away: there is no moment without
- * it.
+ * What goes makes room first, of names and of ports. Then interfaces as a whole, one after the
+ * other, and what is on them: see plan_peers.c.
  */
-static void plan_peers(struct planner *p)
-{
-    const struct wg_desired *desired = p->desired;
-    struct arena scratch;
-    arena_init(&scratch, 4096);
-    const struct wg_desired_peer **due = NULL;
-    size_t count = 0;
-
-    for (size_t i = 0; i < desired->peer_count; i++) {
-        if (!is_due(&desired->peers[i], find_seen(p, &desired->peers[i].key)))
-            continue;
-        if (!due)
-            due = arena_alloc(&scratch, desired->peer_count * sizeof(*due));
-        due[count++] = &desired->peers[i];
-    }
-    if (count > 1)
-        qsort(due, count, sizeof(*due), by_name);
-    for (size_t i = 0; i < count; i++)
-        if (due[i]->peer)
-            plan_peer_on(p, due[i], find_seen(p, &due[i]->key));
-    for (size_t i = 0; i < count; i++)
-        if (!due[i]->peer)
-            plan_peer_off(p, due[i], find_seen(p, &due[i]->key));
-    if (desired->every_peer)
-        plan_strangers(p, &scratch);
-    arena_clear(&scratch);
-}
-
 void wg_plan(const void *desired, const void *observed, struct plan *plan)
 {
     const struct wg_desired *d = desired;
     const struct wg_observed *o = observed;
-    struct planner p = {.desired = d, .model = d->model, .observed = o, .plan = plan};
+    struct wg_planner p = {.desired = d, .model = d->model, .observed = o, .plan = plan};
 
     if (d->nothing_due || !o->looked)
         return;
-    if (o->former_index && d->device_due)
-        plan_delete(&p, d->model->cell.former_interface, o->former_index);
-    if (!d->device_wanted) {
-        if (o->present)
-            plan_delete(&p, o->link.name, o->link.index);
-        return;
+    if (d->every_device)
+        plan_strays(&p);
+    for (size_t i = 0; i < d->device_count; i++)
+        if (d->devices[i].wish == WG_GONE)
+            plan_gone(&p, &d->devices[i]);
+    MEM_AUTO struct wg_pair *pairs = mem_alloc((d->device_count + 1) * sizeof(*pairs));
+    size_t count = 0;
+    for (size_t i = 0; i < d->device_count; i++) {
+        pairs[count] = (struct wg_pair){.want = &d->devices[i]};
+        if (d->devices[i].wish == WG_WANTED)
+            count += plan_wanted(&p, &pairs[count]);
     }
-    p.fresh = !o->present || !o->answers;
-    if (d->device_due || p.fresh) {
-        if (p.fresh)
-            plan_create(&p);
-        plan_device(&p);
-        plan_link(&p);
-        plan_addresses(&p);
-    }
-    plan_peers(&p);
+    wg_plan_peers(&p, pairs, count);
 }

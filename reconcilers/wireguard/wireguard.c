@@ -4,12 +4,16 @@
 
 #include "schema/base/clock.h"
 
-static bool concerned(const struct model *model, const char *interface)
+/* Names that links' interfaces have concern us whoever has them: one of ours that nobody wants any
+ * more, or a foreign one that goes and makes room. */
+static bool concerned(const struct model *model, const struct sys_event *event)
 {
     const struct model_cell *cell = &model->cell;
-    if (!interface || !cell->spec)
-        return true;
-    return strcmp(interface, cell->spec->interface) == 0;
+    if (event->type != SYS_EVENT_LINK && event->type != SYS_EVENT_ADDRESS)
+        return event->type == SYS_EVENT_LOST;
+    return !*event->interface || !cell->spec ||
+           strcmp(event->interface, cell->spec->interface) == 0 ||
+           strncmp(event->interface, WG_LINK_PREFIX, sizeof(WG_LINK_PREFIX) - 1) == 0;
 }
 
 const struct reconciler reconciler_wireguard = {
