@@ -1,9 +1,13 @@
 #include "reconcilers/reconciler.h"
 
+#include "reconcilers/firewall/firewall.h"
+#include "reconcilers/routes/routes.h"
 #include "reconcilers/wireguard/wireguard.h"
 
 const struct reconciler *const reconcilers[] = {
     &reconciler_wireguard,
+    &reconciler_routes,
+    &reconciler_firewall,
 };
 const size_t reconciler_count = sizeof(reconcilers) / sizeof(*reconcilers);
 
