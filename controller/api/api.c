@@ -45,8 +45,9 @@ static void index_page(const struct api *api, const struct http_request *request
                        struct http_response *response)
 {
     (void)api, (void)request, (void)rest;
-    api_reply(response, json_pack("{s:[s,s,s,s,s,s,s]}", "paths", "/healthz", "/readyz", "/metrics",
-                                  "/v1/kinds", "/v1/resources", "/v1/plan", "/v1/status"));
+    api_reply(response, json_pack("{s:[s,s,s,s,s,s,s,s,s]}", "paths", "/healthz", "/readyz",
+                                  "/metrics", "/v1/kinds", "/v1/resources", "/v1/plan",
+                                  "/v1/status", "/v1/documents", "/v1/trace"));
 }
 
 static void control(const struct api *api, const struct http_request *request, const char *rest,
@@ -88,10 +89,16 @@ static const struct {
     bool below; /* paths below it as well */
     page_fn *page;
 } routes[] = {
-    {"/", false, index_page},         {"/healthz", false, healthz},
-    {"/readyz", false, readyz},       {"/metrics", false, api_metrics},
-    {"/v1/kinds", false, kinds_page}, {"/v1/resources", true, api_resources},
-    {"/v1/plan", false, api_plan},    {"/v1/status", false, api_status},
+    {"/", false, index_page},
+    {"/healthz", false, healthz},
+    {"/readyz", false, readyz},
+    {"/metrics", false, api_metrics},
+    {"/v1/kinds", false, kinds_page},
+    {"/v1/resources", true, api_resources},
+    {"/v1/plan", false, api_plan},
+    {"/v1/status", false, api_status},
+    {"/v1/documents", true, api_document},
+    {"/v1/trace", false, api_trace},
     {"/v1/control", true, control},
 };
 

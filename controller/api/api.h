@@ -31,6 +31,12 @@ void api_plan(const struct api *api, const struct http_request *request, const c
               struct http_response *response);
 void api_status(const struct api *api, const struct http_request *request, const char *rest,
                 struct http_response *response);
+/* What this cell tells a linked one: peer-sync's document. */
+void api_document(const struct api *api, const struct http_request *request, const char *rest,
+                  struct http_response *response);
+/* What would happen to a packet: ?peer=NAME&to=ADDRESS. */
+void api_trace(const struct api *api, const struct http_request *request, const char *rest,
+               struct http_response *response);
 void api_metrics(const struct api *api, const struct http_request *request, const char *rest,
                  struct http_response *response);
 

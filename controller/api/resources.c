@@ -15,16 +15,15 @@ static void set_ip(json_t *status, const char *key, const struct ip *ip)
         json_object_set_new(status, key, json_string(ip_format(ip, text)));
 }
 
-/* How its internet traffic leaves; nothing of ours carries it yet, so only what is certain is said.
- */
-static const char *leaves(const struct view *view, const struct model_peer *peer)
+/* How its internet traffic leaves, in words. */
+static void set_leaves(const struct view *view, const struct model_peer *peer, json_t *status)
 {
-    const struct peer_spec *spec = peer->resource->spec;
+    STRBUF_AUTO text = STRBUF_INIT;
     if (peer->off != PEER_ON)
-        return "blocked: not on the device";
-    if (!(view->model->enforcers >> BY_FIREWALL & 1))
-        return spec->route_via ? "blocked: not enforced yet" : "as the host forwards it";
-    return "direct";
+        strbuf_puts(&text, "blocked: not on the device");
+    else
+        model_way_text(view->model, peer, &text);
+    json_object_set_new(status, "leaves", json_string(text.text));
 }
 
 /* Changes exactly when the device's own config has to be issued again. */
@@ -57,7 +56,7 @@ static void peer_fields(const struct view *view, const struct object *object, js
         return;
     set_ip(status, "address", &peer->address);
     set_ip(status, "address6", &peer->address6);
-    json_object_set_new(status, "leaves", json_string(leaves(view, peer)));
+    set_leaves(view, peer, status);
     set_client_hash(view, peer, status);
 }
 
@@ -66,8 +65,17 @@ static void cell_fields(const struct view *view, json_t *status)
     const struct cell_spec *cell = view->model->cell.spec;
     if (!cell)
         return;
+    size_t count;
+    const struct model_link **links = model_links(view->model, &count);
     MEM_AUTO char *port = mem_printf("%u/udp", cell->listen_port);
-    json_object_set_new(status, "portsToForward", json_pack("[s]", port));
+    json_t *ports = json_pack("[s]", port);
+    for (size_t i = 0; i < count; i++) {
+        MEM_AUTO char *one = mem_printf("%u/udp", links[i]->listen_port);
+        if (links[i]->off == LINK_ON)
+            json_array_append_new(ports, json_string(one));
+    }
+    mem_freep(&links);
+    json_object_set_new(status, "portsToForward", ports);
 }
 
 static json_t *resource_json(const struct view *view, const struct object *object)

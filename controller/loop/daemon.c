@@ -61,6 +61,7 @@ static int start(struct daemon *d, struct error **reterr)
     event_config_free(event_config);
     if ((result = config_check(d->config, reterr)) < 0 || (result = sys_open(&d->sys, reterr)) < 0)
         return result;
+    resolver_init(&d->resolver, d->base, links_resolved, d);
     d->server = http_server_new(d->base, &http_limits_default, api_handle, &d->api);
     if ((result = listen_local(d, reterr)) < 0)
         return result;
@@ -85,6 +86,7 @@ static void clear(struct daemon *d)
     if (d->turn)
         event_free(d->turn);
     intake_clear(d);
+    resolver_clear(&d->resolver);
     listeners_clear(&d->listeners);
     if (d->server)
         http_server_free(d->server);

@@ -11,6 +11,7 @@
 #include "controller/loop/daemon.h"
 #include "controller/loop/keeper.h"
 #include "controller/loop/listen.h"
+#include "controller/loop/resolve.h"
 
 struct daemon {
     const struct config *config;
@@ -29,13 +30,16 @@ struct daemon {
     struct api api;
     struct http_server *server;
     struct listeners listeners;
+    struct resolver resolver;
 
     struct event_base *base;
     struct event *turn, *inotify, *kernel, *watchdog;
     struct event *signals[3];
     uint64_t failed_runs;
     int64_t next_seek; /* monotonic */
-    size_t told;       /* steps since the last convergence */
+    int64_t next_host; /* monotonic: the machine's surroundings are not read before */
+    int64_t next_links;
+    size_t told; /* steps since the last convergence */
 };
 
 /* ---- turn.c ---- */
@@ -44,6 +48,8 @@ struct daemon {
 struct engine_hooks turn_hooks(struct daemon *d);
 /* The timer's callback: everything that is due, once. */
 void turn_run(evutil_socket_t fd, short what, void *daemon);
+/* A key's desired state may be another; for the model's dirty(). */
+void turn_mark(void *daemon, const char *key);
 /* The next turn comes at this monotonic time; 0: at once. */
 void turn_arm(struct daemon *d, int64_t when);
 /* Brings what was put into the store into force. */
@@ -51,6 +57,14 @@ void turn_commit(struct daemon *d);
 /* Files, secrets, uplink and live system: everything is looked at again. */
 void turn_look_at_all(struct daemon *d);
 void turn_stop(struct daemon *d, int exit_code);
+
+/* ---- links.c ---- */
+
+/* Finds and refreshes the addresses of links whose endpoint is a name; returns when to come again.
+ */
+int64_t links_turn(struct daemon *d);
+/* The resolver's callback: a name has another address. */
+void links_resolved(void *daemon, const char *name);
 
 /* ---- intake.c ---- */
 

@@ -22,17 +22,18 @@ void intake_follow_inotify(struct daemon *d)
     event_add(d->inotify, NULL);
 }
 
-static void on_interface(const char *interface, void *context)
+static void on_event(const struct sys_event *event, void *context)
 {
     struct daemon *d = context;
-    engine_look(d->engine, interface);
+    inputs_happened(&d->inputs, event);
+    engine_look(d->engine, event);
 }
 
 static void on_kernel(evutil_socket_t fd, short what, void *context)
 {
     struct daemon *d = context;
     (void)fd, (void)what;
-    sys_events_read(d->sys, on_interface, d);
+    sys_events_read(d->sys, on_event, d);
     turn_arm(d, 0);
 }
 
@@ -80,7 +81,7 @@ static char *control_teardown(void *context)
     d->model->teardown = true;
     mem_freep(&d->model->hold);
     engine_mark(d->engine, MODEL_KEY_CELL);
-    engine_look(d->engine, NULL);
+    engine_look_at_all(d->engine);
     turn_arm(d, 0);
     return mem_strdup("taking everything of ours away; picd ends when that is done");
 }

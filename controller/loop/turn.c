@@ -57,7 +57,7 @@ static void on_converged(void *context)
     keeper_settled(&d->keeper, clock_system.monotonic(NULL));
 }
 
-static void mark(void *context, const char *key)
+void turn_mark(void *context, const char *key)
 {
     struct daemon *d = context;
     engine_mark(d->engine, key);
@@ -113,12 +113,13 @@ static void follow_cell(struct daemon *d)
 /* Hands what came into force to the model, which marks the keys. */
 static void take_changes(struct daemon *d, const struct changes *changes)
 {
+    d->next_links = 0;
     bool cell = has_cell_change(changes);
     if (cell)
         follow_cell(d);
     d->inputs.newest_manifest = source_newest(d->source);
     inputs_refresh(&d->inputs);
-    model_update(d->model, changes, &d->inputs.model, mark, d);
+    model_update(d->model, changes, &d->inputs.model, turn_mark, d);
     for (size_t i = 0; i < changes->count; i++) {
         keeper_touch(&d->keeper, &changes->list[i]);
         if (!changes->list[i].after)
@@ -206,7 +207,7 @@ static int64_t expire(struct daemon *d)
     int64_t now = clock_system.realtime(NULL) / SECONDS(1);
     if (now >= next) {
         inputs_refresh(&d->inputs);
-        next = model_expire(d->model, &d->inputs.model, mark, d);
+        next = model_expire(d->model, &d->inputs.model, turn_mark, d);
     }
     if (!next)
         return INT64_MAX;
@@ -245,12 +246,28 @@ static int64_t seek(struct daemon *d)
         follow_cell(d);
         inputs_refresh(&d->inputs);
         if (!d->model->hold)
-            model_refresh(d->model, &d->inputs.model, mark, d);
+            model_refresh(d->model, &d->inputs.model, turn_mark, d);
     } else {
         listeners_follow(&d->listeners, d->server, cell->spec, d->log);
-        model_seek_secrets(d->model, &d->inputs.model, mark, d);
+        model_seek_secrets(d->model, &d->inputs.model, turn_mark, d);
     }
     return d->next_seek;
+}
+
+/* The machine around us changed: another uplink, another network. Not more often than its reading
+ * costs: a routing daemon may move thousands of routes. */
+static int64_t follow_host(struct daemon *d)
+{
+    int64_t began = clock_system.monotonic(NULL);
+    if (!d->inputs.surroundings_stale || !store_cell(d->store))
+        return INT64_MAX;
+    if (began < d->next_host)
+        return d->next_host;
+    if (inputs_follow_host(&d->inputs))
+        model_refresh(d->model, &d->inputs.model, turn_mark, d);
+    int64_t ended = clock_system.monotonic(NULL);
+    d->next_host = ended + (ended - began) * 20;
+    return INT64_MAX;
 }
 
 /* Everything that is due, once: files, model, one slice of the live system, the record on disk. */
@@ -264,6 +281,7 @@ void turn_run(evutil_socket_t fd, short what, void *context)
         turn_commit(d);
     intake_follow_inotify(d);
     next = earlier(next, earlier(expire(d), seek(d)));
+    next = earlier(next, earlier(follow_host(d), links_turn(d)));
     if (source_is_loaded(d->source) || source_problem(d->source))
         next = earlier(next, engine_turn(d->engine));
     tell_manager(d);
@@ -283,11 +301,13 @@ void turn_look_at_all(struct daemon *d)
 {
     const struct resource *cell = store_cell(d->store);
     source_rescan(d->source);
+    d->inputs.surroundings_stale = true;
     if (cell) {
         follow_cell(d);
         inputs_refresh(&d->inputs);
-        model_refresh(d->model, &d->inputs.model, mark, d);
+        inputs_follow_host(&d->inputs);
+        model_refresh(d->model, &d->inputs.model, turn_mark, d);
     }
-    engine_look(d->engine, NULL);
+    engine_look_at_all(d->engine);
     turn_arm(d, 0);
 }

@@ -135,9 +135,8 @@ static bool has_recent_handshake(const struct view *view, const json_t *status)
     return text && clock_parse_rfc3339(text, &when) == 0 && now - when <= HANDSHAKE_RECENT;
 }
 
-/* Is the peer as its manifest says? Returns the reason that it is not, or NULL. */
-static const char *peer_obstacle(const struct view *view, const struct model_peer *peer,
-                                 char **retmessage)
+const char *conditions_peer_obstacle(const struct view *view, const struct model_peer *peer,
+                                     char **retmessage)
 {
     char key[MODEL_KEY_MAX];
     STRBUF_AUTO why = STRBUF_INIT;
@@ -165,13 +164,36 @@ static const char *peer_obstacle(const struct view *view, const struct model_pee
     return peer->applied ? NULL : "Pending";
 }
 
+/* An exit that is asked for: is it in use? */
+static void exit_condition(const struct view *view, const struct model_peer *peer,
+                           struct conditions *c)
+{
+    static const char *const reasons[] = {
+        [BLOCK_NONE] = "Relayed",
+        [BLOCK_NO_LINK] = "NoLink",
+        [BLOCK_LINK_OFF] = "LinkOff",
+        [BLOCK_NO_DOCUMENT] = "NoAnswer",
+        [BLOCK_NOT_OFFERED] = "NotOffered",
+        [BLOCK_EXPIRED] = "OfferExpired",
+        [BLOCK_NOT_READY] = "RelayNotReady",
+        [BLOCK_NO_IPV6] = "NoIPv6",
+    };
+    const struct peer_spec *spec = peer->resource->spec;
+    struct strbuf text = STRBUF_INIT;
+    if (!spec->route_via)
+        return;
+    model_way_text(view->model, peer, &text);
+    add(c, "ExitActive", peer->off == PEER_ON && peer->way == WAY_EXIT, reasons[peer->block],
+        strbuf_steal(&text));
+}
+
 static void peer_conditions(const struct view *view, const struct object *object,
                             const json_t *status, struct conditions *c)
 {
     const struct model_peer *peer =
         object->force ? model_peer_by_name(view->model, object->force->name) : NULL;
     char *message = NULL;
-    const char *obstacle = peer ? peer_obstacle(view, peer, &message) : "NotInForce";
+    const char *obstacle = peer ? conditions_peer_obstacle(view, peer, &message) : "NotInForce";
     if (!peer)
         message = mem_strdup(object->message);
     bool stale = object->state != OBJECT_IN_FORCE;
@@ -184,6 +206,8 @@ static void peer_conditions(const struct view *view, const struct object *object
     add(c, "Programmed", peer && !obstacle, obstacle ? obstacle : "OnDevice", message);
     if (!obstacle)
         add(c, "HandshakeRecent", has_recent_handshake(view, status), "Handshake", mem_strdup(""));
+    if (peer)
+        exit_condition(view, peer, c);
     if (peer && peer->address_given) {
         char text[ADDR_TEXT_MAX];
         add(c, "AddressNotPinned", true, "Given",
@@ -192,6 +216,76 @@ static void peer_conditions(const struct view *view, const struct object *object
                 "keep it whatever happens",
                 ip_format(&peer->address, text), text));
     }
+}
+
+const char *conditions_link_obstacle(const struct view *view, const struct model_link *link,
+                                     char **retmessage)
+{
+    static const char *const reasons[] = {
+        [LINK_DISABLED] = "Disabled",  [LINK_NO_SECRET] = "SecretMissing",
+        [LINK_NO_PORT] = "NoPort",     [LINK_NO_NUMBER] = "TooManyLinks",
+        [LINK_COLLIDES] = "Collision",
+    };
+    char key[MODEL_KEY_MAX];
+    struct strbuf why = STRBUF_INIT;
+
+    *retmessage = NULL;
+    if (view->model->hold) {
+        *retmessage = mem_strdup(view->model->hold);
+        return "Held";
+    }
+    if (link->off != LINK_ON) {
+        model_link_off_text(view->model, link, &why);
+        *retmessage = strbuf_steal(&why);
+        return reasons[link->off];
+    }
+    const char *trouble = engine_trouble(view->engine, model_link_key(link->interface, key));
+    if (trouble) {
+        *retmessage = mem_strdup(trouble);
+        return "Failing";
+    }
+    return link->applied ? NULL : "Pending";
+}
+
+/* What the other cell is to us, and we to it. */
+static void link_exit_conditions(const struct view *view, const struct model_link *link,
+                                 struct conditions *c)
+{
+    struct strbuf text = STRBUF_INIT;
+    if (link->users) {
+        model_block_text(view->model, link, link->resource->name, link->block, &text);
+        add(c, "ExitActive", link->block == BLOCK_NONE,
+            link->block == BLOCK_NONE ? "InUse" : "Blocked", strbuf_steal(&text));
+    }
+    if (link->document_problem)
+        add(c, "Conflict", true, "Contradicted", mem_strdup(link->document_problem));
+}
+
+static void link_conditions(const struct view *view, const struct object *object,
+                            const json_t *status, struct conditions *c)
+{
+    const struct model_link *link =
+        object->force ? model_link_by_name(view->model, object->force->name) : NULL;
+    char *message = NULL;
+    const char *obstacle = link ? conditions_link_obstacle(view, link, &message) : "NotInForce";
+    if (!link)
+        message = mem_strdup(object->message);
+    bool stale = object->state != OBJECT_IN_FORCE;
+    if (!obstacle && stale)
+        add(c, "Ready", false, "LastGood",
+            mem_printf("an earlier version is in force: %s", object->message));
+    else
+        add(c, "Ready", !obstacle, obstacle ? obstacle : "Converged",
+            message ? mem_strdup(message) : mem_strdup(""));
+    add(c, "Programmed", link && !obstacle, obstacle ? obstacle : "Tunnel", message);
+    if (obstacle)
+        return;
+    add(c, "HandshakeRecent", has_recent_handshake(view, status), "Handshake", mem_strdup(""));
+    if (link->endpoint_unresolved)
+        add(c, "EndpointResolved", false, "NoAddress",
+            mem_printf("\"%s\" has no address yet; it is asked for again and again",
+                       link->spec->endpoint.host));
+    link_exit_conditions(view, link, c);
 }
 
 static void cell_conditions(const struct view *view, const struct object *object,
@@ -229,6 +323,8 @@ void conditions_of(const struct view *view, const struct object *object, const j
     *ret = (struct conditions){0};
     if (strncmp(object->id, "Cell/", 5) == 0)
         cell_conditions(view, object, ret);
+    else if (strncmp(object->id, "Link/", 5) == 0)
+        link_conditions(view, object, status, ret);
     else
         peer_conditions(view, object, status, ret);
     add_store_conditions(view, object, ret);
@@ -248,83 +344,5 @@ json_t *conditions_json(const struct view *view, const struct object *object,
                             clock_format_rfc3339(since(view, object->id, c), when),
                             "observedGeneration", (json_int_t)object->generation));
     }
-    return list;
-}
-
-/* ---- the cell as a whole ---- */
-
-static void problem(json_t *list, const char *what)
-{
-    if (what)
-        json_array_append_new(list, json_pack("{s:s}", "what", what));
-}
-
-static void add_diags(const struct view *view, json_t *list)
-{
-    DIAGS_AUTO diags = DIAGS_INIT;
-    store_diags(view->store, &diags);
-    for (size_t i = 0; i < diags.count; i++) {
-        const struct diag *d = &diags.list[i];
-        if (d->severity != SEVERITY_ERROR)
-            continue;
-        MEM_AUTO char *what =
-            mem_printf("%s%s%s", d->subject ? d->subject : "", d->subject ? ": " : "", d->message);
-        MEM_AUTO char *where = mem_printf("%s:%u:%u", d->file ? d->file : "", d->line, d->column);
-        json_array_append_new(list, json_pack("{s:s, s:s}", "what", what, "where", where));
-    }
-}
-
-static void add_peers(const struct view *view, json_t *list)
-{
-    size_t at = 0;
-    const struct map_entry *entry;
-    while ((entry = map_next(&view->model->peers, &at))) {
-        const struct model_peer *peer = entry->value;
-        char *message;
-        bool meant = peer->off == PEER_DISABLED || peer->off == PEER_EXPIRED;
-        if (meant)
-            continue;
-        const char *obstacle = view->model->hold ? NULL : peer_obstacle(view, peer, &message);
-        if (!obstacle)
-            continue;
-        MEM_AUTO char *what =
-            mem_printf("%s: %s", peer->resource->id, message ? message : "pending");
-        problem(list, what);
-        mem_freep(&message);
-    }
-}
-
-json_t *problems_json(const struct view *view)
-{
-    json_t *list = json_array();
-    problem(list, source_problem(view->source));
-    problem(list, store_cell_problem(view->store));
-    problem(list, view->model->hold);
-    problem(list, view->inputs->allocations_problem);
-    bool failing = false;
-    for (size_t i = 0; i < reconciler_count; i++) {
-        const struct error *failure = engine_failure(view->engine, reconcilers[i]);
-        problem(list, failure ? failure->message : NULL);
-        failing |= failure != NULL;
-    }
-    if (!failing)
-        problem(list, engine_trouble(view->engine, MODEL_KEY_CELL));
-    problem(list, view->unheard);
-    if (view->unrecorded) {
-        MEM_AUTO char *text =
-            mem_printf("what is in force cannot be recorded, a restart would know "
-                       "less: %s",
-                       view->unrecorded);
-        problem(list, text);
-    }
-    if (store_held(view->store)) {
-        MEM_AUTO char *text =
-            mem_printf("PruneHeld: %zu resource(s) are gone from the manifests and "
-                       "kept; `picctl prune --confirm` lets them go",
-                       store_held(view->store));
-        problem(list, text);
-    }
-    add_diags(view, list);
-    add_peers(view, list);
     return list;
 }

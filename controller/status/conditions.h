@@ -12,7 +12,7 @@ struct condition {
     char *message;      /* a sentence, may be empty */
 };
 
-enum { CONDITIONS_MAX = 10 };
+enum { CONDITIONS_MAX = 12 };
 
 struct conditions {
     struct condition list[CONDITIONS_MAX];
@@ -32,6 +32,13 @@ struct transitions *transitions_new(void);
 void transitions_free(struct transitions *transitions);
 /* The resource is gone. */
 void transitions_forget(struct transitions *transitions, const char *id);
+
+/* Why a peer or a link is not as its manifest says: one word, and *retmessage in words (the caller
+ * frees; may be NULL). NULL: it is as it says. */
+const char *conditions_peer_obstacle(const struct view *view, const struct model_peer *peer,
+                                     char **retmessage);
+const char *conditions_link_obstacle(const struct view *view, const struct model_link *link,
+                                     char **retmessage);
 
 /* What is wrong with the cell as a whole, in words: [{"what", "where"?}]; empty: nothing. */
 json_t *problems_json(const struct view *view);

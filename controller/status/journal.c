@@ -9,7 +9,7 @@ struct entry {
     int64_t time; /* seconds since 1970 */
     enum verb verb;
     bool drift, withheld;
-    char *object, *cause, *changes, *error;
+    char *object, *cause, *changes, *author, *error;
 };
 
 /* A ring: `next` is where the next entry goes, over the oldest. */
@@ -29,6 +29,7 @@ static void entry_clear(struct entry *entry)
     mem_freep(&entry->object);
     mem_freep(&entry->cause);
     mem_freep(&entry->changes);
+    mem_freep(&entry->author);
     mem_freep(&entry->error);
 }
 
@@ -67,6 +68,7 @@ void journal_step(struct journal *journal, int64_t realtime, const struct step *
         .object = mem_strdup(step->object),
         .cause = mem_strdup(step->cause),
         .changes = changes_text(step),
+        .author = mem_strdup(step->author),
         .error = mem_strdup(error),
     };
     journal->next = (journal->next + 1) % JOURNAL_MAX;
@@ -89,6 +91,8 @@ static json_t *entry_json(const struct entry *entry)
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "time", clock_format_rfc3339(entry->time, when),
                   "verb", verb_names[entry->verb], "object", entry->object, "cause", entry->cause,
                   "changes", entry->changes, "withheld", entry->withheld);
+    if (entry->author)
+        json_object_set_new(json, "author", json_string(entry->author));
     if (entry->error)
         json_object_set_new(json, "error", json_string(entry->error));
     return json;

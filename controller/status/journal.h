@@ -23,5 +23,6 @@ void journal_step(struct journal *journal, int64_t realtime, const struct step *
 /* Repairs of drift since the start. */
 uint64_t journal_drift_count(const struct journal *journal);
 
-/* Newest first: {"time", "verb", "object", "cause", "changes", "error"?}. */
+/* Newest first: {"time", "verb", "object", "cause", "changes", "author"?,
+ * "error"?}. */
 json_t *journal_json(const struct journal *journal, bool drift_only);
