@@ -95,7 +95,7 @@ static int choose_prefixes(const struct options *o, struct prefixes *ret, struct
     struct sys_routes routes = {0};
     int r = sys_open(&sys, reterr);
     if (r == 0)
-        r = sys_route_list(sys, &routes, reterr);
+        r = sys_route_list(sys, 0, 0, &routes, reterr);
     if (r == 0)
         r = choose_one(&routes, o->vpn, ret->vpn, prefixes_choose, reterr);
     if (r == 0)

@@ -57,6 +57,6 @@ struct command {
 enum { WORDS_ANY = 100000 };
 
 extern const struct command cmd_api_resources, cmd_apply, cmd_delete, cmd_describe, cmd_diff,
-    cmd_get, cmd_init, cmd_peer, cmd_prune, cmd_resync, cmd_status, cmd_teardown, cmd_validate,
-    cmd_version;
+    cmd_get, cmd_init, cmd_peer, cmd_prune, cmd_resync, cmd_status, cmd_teardown, cmd_trace,
+    cmd_validate, cmd_version;
 extern const struct command cmd_peer_add, cmd_peer_config, cmd_peer_rekey, cmd_peer_set;

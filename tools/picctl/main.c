@@ -17,9 +17,9 @@
 #include "tools/picctl/out.h"
 
 static const struct command *const verbs[] = {
-    &cmd_init,     &cmd_validate, &cmd_apply,         &cmd_delete,  &cmd_get,
-    &cmd_describe, &cmd_diff,     &cmd_status,        &cmd_peer,    &cmd_resync,
-    &cmd_prune,    &cmd_teardown, &cmd_api_resources, &cmd_version, NULL,
+    &cmd_init,     &cmd_validate,      &cmd_apply,   &cmd_delete, &cmd_get,   &cmd_describe,
+    &cmd_diff,     &cmd_status,        &cmd_peer,    &cmd_resync, &cmd_trace, &cmd_prune,
+    &cmd_teardown, &cmd_api_resources, &cmd_version, NULL,
 };
 static const struct command root = {.name = "picctl", .below = verbs};
 

@@ -7,7 +7,7 @@
 
 #define EDIT_FILE "change the file, picd sees it; `picctl describe KIND/NAME` names it"
 #define NO_CONTAINERS "this version runs no containers"
-#define NO_LINKS "this version has no Links to other cells"
+#define NO_LINKS "a Link is a manifest of its own: write it and `picctl apply -f FILE`"
 #define NO_AUTHORITY "this version has no certificate authority"
 #define NO_CHECKPOINTS                                                                             \
     "this version keeps no checkpoints; `picctl diff -f FILE` shows a change beforehand"
@@ -83,7 +83,6 @@ static const struct {
     {"syncconf", "`picctl apply -f FILE`"},
     {"taint", NO_CLUSTER},
     {"top", "`picctl get peers -o wide` shows what went through each tunnel"},
-    {"trace", "`picctl describe Peer/NAME` says how a device leaves"},
     {"uncordon", NO_CLUSTER},
     {"up", "start picd: it brings everything up"},
     {"wait", "`picctl apply -f FILE --wait` waits until what it wrote is ready"},
