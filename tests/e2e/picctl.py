@@ -209,20 +209,22 @@ def peers_are_changed(cell):
         check_in("nobody", cell.picctl_error("peer", *words.split()), "the error")
 
 
-def guest_is_not_let_in_unconfined(cell):
-    """Nothing enforces a guest's restrictions yet: it is not on the device, and that is said."""
+def guest_is_confined(cell):
+    """On the device, with the internet and nothing else, and that is what the kernel has."""
     cell.cell(wireguard={"endpoint": "192.0.2.7"})
     cell.start()
     cell.picctl("peer", "add", "guest", "--guest")
-    wait("the condition says so", lambda: "NotEnforced" in cell.conditions("peer/guest"))
-    check_in("access.lan", cell.conditions("peer/guest")["NotEnforced"]["message"], "the condition")
-    stays("it is not on the device", lambda: not wg_peers(), 0.5)
-    status, said = cell.picctl_status("status")
-    check_equal(status, 1, f"status of picctl status ({said})")
-    check_in("access.lan", cell.picctl("describe", "peer/guest"), "describe")
-    key = cell.peer("walled", internet="false")
-    cell.wait_problem("Peer/walled", "internet")
-    check(key not in wg_peers(), "a peer without internet should not be on the device either")
+    wait("it is on the device", lambda: len(wg_peers()) == 1)
+    address = cell.resource("peer/guest")["status"]["address"]
+
+    def in_set(name):
+        return address in run("nft", "list", "set", "inet", "pic", name)
+
+    check(in_set("peer_internet4"), "a guest may reach the internet")
+    check(not in_set("peer_all4") and not in_set("peer_lan4"), "a guest reaches nothing else")
+    check("NotEnforced" not in cell.conditions("peer/guest"), "its restrictions are enforced")
+    cell.picctl("peer", "set", "guest", "--internet", "false")
+    wait("the internet is closed to it", lambda: not in_set("peer_internet4"))
 
 
 def no_config_without_an_endpoint(cell):
@@ -342,6 +344,6 @@ def teardown_and_back(cell):
 if __name__ == "__main__":
     main(from_nothing_to_a_cell, two_households_differ, apply_writes_what_is_given,
          apply_of_a_bad_file_changes_nothing, delete_takes_one_document, get_in_every_form, peers_are_changed,
-         guest_is_not_let_in_unconfined, no_config_without_an_endpoint, status_says_what_is_wrong,
+         guest_is_confined, no_config_without_an_endpoint, status_says_what_is_wrong,
          errors_have_their_status, suspended_resources_wait, renamed_cell_keeps_what_it_made,
          teardown_and_back)

@@ -20,6 +20,10 @@
 #define KEY_3 "AwAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE="
 #define LAPTOP PEER("laptop", KEY_1, "  address: 10.10.0.34\n")
 #define PHONE PEER("phone", KEY_2, "  address: 10.10.0.35\n")
+#define LINK(networks)                                                                             \
+    "---\napiVersion: pic/v1\nkind: Link\nmetadata: {name: beta}\nspec:\n  publicKey: "            \
+    "EgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=\n  vpn: 10.20.0.0/24\n  domain: beta.cell\n"     \
+    "  endpoint: 203.0.113.9:51821\n  networks: [" networks "]\n"
 
 static void remove_link(struct world *w)
 {
@@ -56,7 +60,10 @@ static const struct scenario {
     {"a new key", LAPTOP, PEER("laptop", KEY_3, "  address: 10.10.0.34\n"), NULL},
     {"the interface gone", LAPTOP PHONE, NULL, remove_link},
     {"somebody's hands", LAPTOP PHONE, NULL, meddle},
-    {"teardown", LAPTOP PHONE, NULL, tear_down},
+    {"a link more", LAPTOP, LAPTOP LINK(""), NULL},
+    {"a link less", LAPTOP LINK(""), LAPTOP, NULL},
+    {"a link's networks", LINK("10.30.0.0/16"), LINK("10.31.0.0/16"), NULL},
+    {"teardown", LAPTOP PHONE LINK(""), NULL, tear_down},
 };
 
 static const int errors[] = {EINTR,   EBUSY, EEXIST, ENOENT,   ENODEV,
@@ -91,7 +98,7 @@ static void begin(struct world *w, const struct scenario *s)
         s->hands(w);
     if (s->after)
         put(w, s->after);
-    engine_look(w->engine, NULL);
+    engine_look_at_all(w->engine);
 }
 
 static void check_foreign(struct world *w, const char *what)

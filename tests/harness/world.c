@@ -91,7 +91,7 @@ struct world *world_new(struct sys *sys, char *directory)
     DIAGS_AUTO problems = DIAGS_INIT;
 
     w->steps = w->trouble = (struct strbuf)STRBUF_INIT;
-    w->directory = directory ? directory : mkdtemp(mem_strdup("/tmp/pic-world-XXXXXX"));
+    w->directory = directory ? directory : mkdtemp(mem_strdup("/dev/shm/pic-world-XXXXXX"));
     set_config(&w->config, w->directory);
     w->monotonic = SECONDS(1000);
     w->realtime = SECONDS(1800000000);
@@ -218,25 +218,34 @@ uint64_t world_writes(const struct world *w)
 uint64_t world_second_pass(struct world *w)
 {
     uint64_t before = world_writes(w);
-    engine_look(w->engine, NULL);
+    engine_look_at_all(w->engine);
     w->monotonic += SECONDS(60);
     engine_turn(w->engine);
     world_run(w, 60);
     return world_writes(w) - before;
 }
 
+static void add_plan(const struct world *w, const struct reconciler *r, struct plan *ret)
+{
+    ERROR_AUTO error = NULL;
+    struct arena arena;
+    void *observed = r->observed_new();
+    arena_init(&arena, 4096);
+    if (r->observe(w->sys, w->model, observed, &error) == 0)
+        r->plan(r->desired(w->model, &(struct keys){0}, &arena), observed, ret);
+    arena_clear(&arena);
+    r->observed_free(observed);
+}
+
+void world_plan_of(const struct world *w, const struct reconciler *r, struct plan *ret)
+{
+    plan_init(ret);
+    add_plan(w, r, ret);
+}
+
 void world_plan(const struct world *w, struct plan *ret)
 {
     plan_init(ret);
-    for (size_t i = 0; i < reconciler_count; i++) {
-        const struct reconciler *r = reconcilers[i];
-        ERROR_AUTO error = NULL;
-        struct arena arena;
-        void *observed = r->observed_new();
-        arena_init(&arena, 4096);
-        if (r->observe(w->sys, w->model, observed, &error) == 0)
-            r->plan(r->desired(w->model, &(struct keys){0}, &arena), observed, ret);
-        arena_clear(&arena);
-        r->observed_free(observed);
-    }
+    for (size_t i = 0; i < reconciler_count; i++)
+        add_plan(w, reconcilers[i], ret);
 }

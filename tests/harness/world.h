@@ -52,3 +52,5 @@ struct wgkey world_key(unsigned n);
 
 /* The plan from the fake system, freshly read, to the model; nothing is carried out. */
 void world_plan(const struct world *world, struct plan *ret);
+/* The same of one reconciler only. */
+void world_plan_of(const struct world *world, const struct reconciler *r, struct plan *ret);
