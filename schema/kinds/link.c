@@ -1,6 +1,7 @@
 #include "schema/kinds/link.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 #include "schema/base/hash.h"
 #include "schema/base/mem.h"
@@ -23,6 +24,18 @@ struct ip link_address6(const struct link_spec *link)
 struct ip link_dns(const struct link_spec *link)
 {
     return link->dns.family ? link->dns : link_address(link);
+}
+
+static bool is_within(const char *name, const char *domain)
+{
+    size_t len = strlen(name), end = strlen(domain);
+    return len >= end && strcmp(name + len - end, domain) == 0 &&
+           (len == end || name[len - end - 1] == '.');
+}
+
+bool domain_overlaps(const char *a, const char *b)
+{
+    return is_within(a, b) || is_within(b, a);
 }
 
 uint16_t link_port(const char *name, const struct cell_spec *cell,

@@ -59,6 +59,8 @@ struct resource;
 /* The other cell's own addresses: the first hosts of its prefixes. Family 0: it has no vpn6. */
 struct ip link_address(const struct link_spec *link);
 struct ip link_address6(const struct link_spec *link);
+/* Is one of the two domains the other, or below it? */
+bool domain_overlaps(const char *a, const char *b);
 /* Its DNS server, with the default. */
 struct ip link_dns(const struct link_spec *link);
 

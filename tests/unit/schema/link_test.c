@@ -106,7 +106,7 @@ static const struct {
      "f.yaml:9:13: warning: Link/beta: networks: fd00:20::8:0/112 overlaps the other cell's "
      "fd00:20::/64, which is routed anyway\n"},
     {"  networks: [192.168.7.0/24, 192.168.8.0/24, 192.168.7.9/24]\n",
-     "f.yaml:8:13: warning: Link/beta: networks: 192.168.7.9/24 has host bits: taken as "
+     "f.yaml:8:46: warning: Link/beta: networks: 192.168.7.9/24 has host bits: taken as "
      "192.168.7.0/24\n"
      "f.yaml:8:13: warning: Link/beta: networks: 192.168.7.0/24 stands there twice\n"},
     {"  networks: ['::/0']\n",
