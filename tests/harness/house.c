@@ -118,10 +118,9 @@ void house_hears(struct house *h, const char *link, bool offers, bool ipv6, bool
     const struct model_link *model_link = model_link_by_name(h->model, link);
     cr_assert(model_link, "%s", link);
     struct sync_document *said = map_get_text(&h->documents, link);
-    if (!said) {
+    bool first = !said;
+    if (first)
         said = mem_alloc(sizeof(*said));
-        map_put_text(&h->documents, model_link->resource->name, said);
-    }
     *said = (struct sync_document){.public_key = model_link->spec->public_key,
                                    .valid_for = 3600,
                                    .vpn = model_link->spec->vpn,
@@ -130,6 +129,9 @@ void house_hears(struct house *h, const char *link, bool offers, bool ipv6, bool
                                    .use_as_exit_relay = asks,
                                    .received = NOW};
     memcpy(said->domain, model_link->spec->domain, strlen(model_link->spec->domain) + 1);
+    memcpy(said->cell, link, strlen(link) + 1);
+    if (first)
+        map_put_text(&h->documents, said->cell, said);
     struct model_inputs in = inputs(h);
     model_refresh_link(h->model, link, &in, mark, h);
 }

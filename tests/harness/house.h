@@ -14,7 +14,7 @@ struct house {
     struct model *model;
     struct manifest *manifest;
     struct host host;
-    struct map documents; /* by link → struct sync_document */
+    struct map documents; /* by link, which is their `cell` → struct sync_document */
     char **dirty;         /* keys marked since the last run */
     size_t dirty_count, dirty_capacity;
 };
