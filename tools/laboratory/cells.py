@@ -21,6 +21,7 @@ CELLS = {
     "c": {"vpn": "10.30.0.0/24", "vpn6": "fd10:30:30::/64", "reached": "203.0.113.2"},
 }
 PORT = 51820
+LAPTOP, LAPTOP6 = "10.10.0.34", "fd10:10:10::34"
 WEB = {"v4": "http://198.51.100.80/", "v6": "http://[2001:db8:80::80]/"}
 
 
@@ -87,6 +88,9 @@ class Cell:
         """Writes a manifest; JSON is YAML."""
         self.save(f"{kind.lower()}-{name}.yaml", json.dumps(
             {"apiVersion": "pic/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}, indent=2))
+
+    def spec(self, kind, name):
+        return json.loads((self.manifests / f"{kind.lower()}-{name}.yaml").read_text())["spec"]
 
     def remove(self, kind, name):
         (self.manifests / f"{kind.lower()}-{name}.yaml").unlink()
@@ -197,7 +201,7 @@ def settle(cells, seconds=20):
 class Device:
     """A device with a full tunnel to its cell, made by hand as a person would."""
 
-    def __init__(self, root, host="laptop", address="10.10.0.34", address6="fd10:10:10::34"):
+    def __init__(self, root, host="laptop", address=LAPTOP, address6=LAPTOP6):
         self.host, self.address, self.address6 = host, address, address6
         self.root = Path(root) / host
         self.wireguard = self.root / "wireguard"
