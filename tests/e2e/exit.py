@@ -36,6 +36,22 @@ def several_exits_at_once(relay):
     check_equal(len(rules), 1, "rules of two peers over one exit")
 
 
+def each_others_exit(relay):
+    """a leaves through b while b leaves through a; then in a circle over c. Nothing is relayed twice: what
+    came out of a tunnel leaves by the uplink."""
+    relay.via("b", "laptop")
+    relay.via("a", "tablet", relay.b)
+    relay.check_seen(relay.laptop, "b")
+    relay.check_seen(relay.tablet, "a")
+    relay.via("c", "tablet", relay.b)
+    relay.via("c", "phone")
+    for _ in range(3):
+        relay.check_seen(relay.laptop, "b")
+        relay.check_seen(relay.tablet, "c")
+        relay.check_seen(relay.phone, "c")
+    check(ping("tablet", "10.10.0.1") and ping("laptop", "10.20.0.1"), "each still reaches the other cell")
+
+
 def own_things_are_still_reached(relay):
     relay.via("b")
     for what, to in (("its cell", "10.10.0.1"), ("its cell, IPv6", "fd10:10:10::1"), ("its LAN", "192.168.40.10"),
@@ -315,7 +331,7 @@ def foreign_drop_is_named(relay):
 
 
 if __name__ == "__main__":
-    main(world_sees_the_exit, several_exits_at_once, own_things_are_still_reached, relay_is_not_entered,
+    main(world_sees_the_exit, several_exits_at_once, each_others_exit, own_things_are_still_reached, relay_is_not_entered,
          watch_can_see, nothing_leaks_while_we_live, nothing_leaks_while_we_are_dead, changes_leak_nothing,
          offer_withdrawn, no_such_link, works_without_daemons, restarts_lose_nothing, drift_is_repaired,
          second_pass_writes_nothing, docker_drops_forwarding, foreign_drop_is_named)

@@ -61,13 +61,16 @@ class Relay:
                     cell.link(other, exit={"offer": True})
         self.laptop = laboratory.Device(self.root)
         self.phone = laboratory.Device(self.root, "phone", "10.10.0.35", "fd10:10:10::35")
+        self.tablet = laboratory.Device(self.root, "tablet", "10.20.0.36", "fd10:20:20::36")
         self.peer("laptop")
         self.peer("phone")
+        self.peer("tablet", of=self.b)
         for cell in self.cells.values():
             self.started.append(cell.start())
         self.settle()
         self.laptop.connect(self.a)
         self.phone.connect(self.a)
+        self.tablet.connect(self.b)
 
     def revive(self):
         """After a failure: every cell's picd runs again."""
@@ -94,12 +97,12 @@ class Relay:
 
     # ---- manifests
 
-    def peer(self, name, via=None, **more):
+    def peer(self, name, via=None, of=None, **more):
         device = getattr(self, name)
         spec = {"publicKey": device.public, "address": device.address, "address6": device.address6, **more}
         if via:
             spec["routeVia"] = via
-        self.a.resource("Peer", name, spec)
+        (of or self.a).resource("Peer", name, spec)
 
     def settle(self, cells=None):
         check(laboratory.settle(cells or self.cells), f"all cells should converge; {self.problems()}")
@@ -113,15 +116,16 @@ class Relay:
                 said[name] = "no answer"
         return said
 
-    def via(self, exit_cell, name="laptop"):
+    def via(self, exit_cell, name="laptop", of=None):
         """Changes the peer's exit and waits until it leaves there."""
-        self.peer(name, exit_cell)
+        self.peer(name, exit_cell, of)
         should = f"via {exit_cell}" if exit_cell else "direct"
-        wait(f"{name} leaves {should}", lambda: self.leaves(name) == should and self.a.converged())
+        wait(f"{name} leaves {should}",
+             lambda: self.leaves(name, of) == should and (of or self.a).converged())
         self.settle()
 
-    def leaves(self, name="laptop"):
-        return self.a.get(f"/v1/resources/Peer/{name}")["status"]["leaves"]
+    def leaves(self, name="laptop", of=None):
+        return (of or self.a).get(f"/v1/resources/Peer/{name}")["status"]["leaves"]
 
     def check_seen(self, device, cell, why=""):
         is_ = (device.seen_as("v4"), device.seen_as("v6"))
@@ -171,6 +175,7 @@ def run_one(relay, test):
     try:
         relay.peer("laptop")
         relay.peer("phone")
+        relay.peer("tablet", of=relay.b)
         relay.settle()
         test(relay)
     except Exception as error:  # whatever it is, the other tests still run

@@ -4,7 +4,8 @@
             ├───── b ── lan-b                    (the LAN on an interface of its own)
             ├───── c
             ├───── laptop
-            └───── phone
+            ├───── phone
+            └───── tablet
 
 Uplinks have documentation prefixes, so that what is private is treated as private. `ra` is a home
 router: it translates IPv4 and forwards the cell's UDP ports; IPv6 is routed.
@@ -14,7 +15,7 @@ import subprocess
 
 PREFIX = "pic-"
 
-HOSTS = ("inet", "web", "ra", "a", "lan-a", "b", "lan-b", "c", "laptop", "phone")
+HOSTS = ("inet", "web", "ra", "a", "lan-a", "b", "lan-b", "c", "laptop", "phone", "tablet")
 
 # End, interface, addresses; the other end likewise.
 WIRES = (
@@ -26,10 +27,12 @@ WIRES = (
      ("b", "eth0", ("192.0.2.2/25", "2001:db8:b::2/64"))),
     (("inet", "c", ("203.0.113.1/25", "2001:db8:c::1/64")),
      ("c", "eth0", ("203.0.113.2/25", "2001:db8:c::2/64"))),
-    (("inet", "laptop", ("203.0.113.129/25", "2001:db8:d::1/64")),
-     ("laptop", "eth0", ("203.0.113.130/25", "2001:db8:d::2/64"))),
+    (("inet", "laptop", ("203.0.113.129/26", "2001:db8:d::1/64")),
+     ("laptop", "eth0", ("203.0.113.130/26", "2001:db8:d::2/64"))),
     (("inet", "phone", ("192.0.2.129/25", "2001:db8:e::1/64")),
      ("phone", "eth0", ("192.0.2.130/25", "2001:db8:e::2/64"))),
+    (("inet", "tablet", ("203.0.113.193/26", "2001:db8:1d::1/64")),
+     ("tablet", "eth0", ("203.0.113.194/26", "2001:db8:1d::2/64"))),
     (("b", "lan0", ("192.168.50.1/24",)), ("lan-b", "eth0", ("192.168.50.10/24",))),
 )
 
@@ -47,6 +50,7 @@ DEFAULTS = {
     "lan-b": ("192.168.50.1", None),
     "c": ("203.0.113.1", "2001:db8:c::1"),
     "laptop": ("203.0.113.129", "2001:db8:d::1"),
+    "tablet": ("203.0.113.193", "2001:db8:1d::1"),
     "phone": ("192.0.2.129", "2001:db8:e::1"),
 }
 

@@ -12,6 +12,7 @@ choose_host()
     device=laptop
     device_config=/etc/pic/clients/laptop.conf
     log=/var/log/pic/picd.log
+    networkd=/etc/systemd/networkd.conf.d/50-pic.conf
 }
 
 programs_are_installed()
@@ -23,6 +24,15 @@ install_programs()
 {
     does "installing picd and picctl into /usr/local"
     cmake --install build --prefix /usr/local >/dev/null
+}
+
+# Counts from networkd's next start; until then picd puts back what it deletes.
+tell_networkd()
+{
+    [ -x /lib/systemd/systemd-networkd ] || return 0
+    cmp -s tools/packaging/networkd/50-pic.conf $networkd && return
+    does "telling systemd-networkd to leave the rules and routes of others alone: $networkd"
+    install -D -m 644 tools/packaging/networkd/50-pic.conf $networkd
 }
 
 # The address with which this machine reaches the internet; no packet is sent to find out.
@@ -87,6 +97,7 @@ host_up()
     else
         make_cell
     fi
+    tell_networkd
     start_picd $new
     wait_until_right
     if [ -n "$(picctl get peers -o name)" ]; then
@@ -103,7 +114,7 @@ host_up()
 
 host_down()
 {
-    local installed=("$picd" "$picctl")
+    local installed=("$picd" "$picctl" "$networkd")
     take_live_away
     if has_systemd && [ -e /etc/systemd/system/picd.service ]; then
         does "systemctl disable picd"
