@@ -244,8 +244,11 @@ void resolve_cell(const struct update *u)
     struct model_cell *cell = &u->model->cell;
     if (!cell->resource)
         return;
-    if (!host_equal(&u->model->host, u->inputs->host))
+    if (!host_equal(&u->model->host, u->inputs->host)) {
+        /* What follows from another machine around us is nobody's drift. */
+        cell->applied &= cell->address.family == 0;
         host_copy(&u->model->host, u->inputs->host);
+    }
     if (!wgkey_equal(&cell->private_key, &u->inputs->private_key))
         links_all_due(u->model); /* their interfaces have the same key */
     cell->spec = cell->resource->spec;

@@ -5,7 +5,7 @@ import signal
 import time
 
 from checks import check, check_equal, check_in, measured, stays, wait
-from relay import SEEN, WEB4, main
+from relay import SEEN, WEB4, WEB6, main
 from topology import inside, ip, namespace
 
 
@@ -87,10 +87,14 @@ def number_of(relay):
     return rule.split("lookup ")[1].split()[0]
 
 
-def flush_tables(relay):
+def flush_tables_by_number(*tables):
     for family in ("-4", "-6"):
-        for table in (number_of(relay), "870000", "870100"):
+        for table in tables:
             ip("a", family, "route", "flush", "table", table, check=False)
+
+
+def flush_tables(relay):
+    flush_tables_by_number(number_of(relay), 870000, 870100)
 
 
 def delete_rules(relay):
@@ -179,11 +183,11 @@ def changes_leak_nothing(relay):
     relay.via("b")
 
     def change():
-        for i in range(100):
+        for i in range(400):
             relay.peer("laptop", "c" if i % 2 else "b")
-            time.sleep(0.02)
+            time.sleep(0.01)
 
-    count_leaks(relay, "100 changes of the exit", change)
+    count_leaks(relay, "400 changes of the exit", change)
     wait("the last one is in force", lambda: relay.leaves() == "via c")
     relay.settle()
     relay.check_seen(relay.laptop, "c")
@@ -204,16 +208,35 @@ def offer_withdrawn(relay):
     relay.check_seen(relay.laptop, "b")
 
 
+def boot_before_picd(relay):
+    """Nothing of ours is there yet; the first that comes is what closes the way."""
+    relay.via("b")
+    relay.a.end(signal.SIGKILL)
+    for pid in relay_pids("a", "wireguard-go"):
+        os.kill(pid, signal.SIGKILL)
+    delete_rules(relay)
+    flush_tables_by_number(870000, 870100)
+    inside("a", "nft", "flush", "ruleset")
+
+    def boot():
+        time.sleep(0.5)
+        relay.started.append(relay.a.start())
+        wait("ready", relay.a.ready, 10)
+
+    count_leaks(relay, "boot", boot)
+    relay.settle()
+    wait("it works again", lambda: relay.laptop.seen_as("v4") == SEEN["b"][0], 10)
+
+
 def no_such_link(relay):
     relay.peer("laptop", "nowhere")
     wait("blocked", lambda: relay.leaves().startswith("blocked"))
     count_leaks(relay, "no such link", lambda: None)
-    times = []
-    for _ in range(30):
-        began = time.monotonic()
-        inside("laptop", "curl", "-s", "-m", "2", f"http://{WEB4}/", check=False)
-        times.append(time.monotonic() - began)
-    check(max(times) < 1.0, f"each of 30 connects should be refused at once: worst {max(times):.2f} s")
+    for to in (WEB4, f"[{WEB6}]"):
+        said = [inside("laptop", "curl", "-s", "-m", "2", "-o", "/dev/null", "-w", "%{exitcode} %{time_total}",
+                       f"http://{to}/", check=False).split() for _ in range(30)]
+        at_once = [words for words in said if words[0] == "7" and float(words[1]) < 0.2]
+        check_equal(len(at_once), 30, f"connects to {to} that were refused at once (TCP reset), of 30")
 
 
 # ---- it goes on -----------------------------------------------------------------------------------
@@ -333,5 +356,5 @@ def foreign_drop_is_named(relay):
 if __name__ == "__main__":
     main(world_sees_the_exit, several_exits_at_once, each_others_exit, own_things_are_still_reached, relay_is_not_entered,
          watch_can_see, nothing_leaks_while_we_live, nothing_leaks_while_we_are_dead, changes_leak_nothing,
-         offer_withdrawn, no_such_link, works_without_daemons, restarts_lose_nothing, drift_is_repaired,
+         offer_withdrawn, boot_before_picd, no_such_link, works_without_daemons, restarts_lose_nothing, drift_is_repaired,
          second_pass_writes_nothing, docker_drops_forwarding, foreign_drop_is_named)

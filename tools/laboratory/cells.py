@@ -31,8 +31,10 @@ def link_port(one, other):
 
 
 def private_wireguard(directory, host, words):
-    """The command that runs `words` in the host, with a /run/wireguard of the cell's own."""
-    script = 'mount --bind "$0" /run/wireguard && exec "$@"'
+    """The command that runs `words` in the host, with a /run/wireguard of its own and, if there is one
+    beside it, a resolv.conf."""
+    script = ('mount --bind "$0" /run/wireguard && resolv="${0%/*}/resolv.conf" && '
+              '{ [ ! -e "$resolv" ] || mount --bind "$resolv" /etc/resolv.conf; } && exec "$@"')
     return ["ip", "netns", "exec", namespace(host), "sh", "-c", script, str(directory), *map(str, words)]
 
 
