@@ -29,7 +29,7 @@ static void real_events_read(void *side,
 {
     struct real *real = side;
     if (real->events)
-        events_read(real->events, real->netlink, 0, happened, context);
+        events_read(real->events, real->netlink, real_nft_port(real), happened, context);
 }
 
 static const struct sys_ops real_ops = {
