@@ -57,7 +57,10 @@ static void control(const struct api *api, const struct http_request *request, c
     const struct {
         const char *name;
         char *(*act)(void *context);
-    } verbs[] = {{"resync", c->resync}, {"prune", c->prune}, {"teardown", c->teardown}};
+    } verbs[] = {{"resync", c->resync},
+                 {"prune", c->prune},
+                 {"teardown", c->teardown},
+                 {"documents", c->documents}};
 
     if (!request->peer->local) {
         http_response_error(response, 404, "control exists on the unix socket only");

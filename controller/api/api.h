@@ -13,6 +13,7 @@ struct api_control {
     char *(*resync)(void *context);
     char *(*prune)(void *context);
     char *(*teardown)(void *context);
+    char *(*documents)(void *context); /* what linked cells said is read from the disk again */
     void *context;
 };
 

@@ -86,9 +86,23 @@ static char *control_teardown(void *context)
     return mem_strdup("taking everything of ours away; picd ends when that is done");
 }
 
+static char *control_documents(void *context)
+{
+    struct daemon *d = context;
+    size_t count;
+    const struct model_link **links = model_links(d->model, &count);
+    inputs_refresh(&d->inputs);
+    for (size_t i = 0; i < count; i++)
+        model_refresh_link(d->model, links[i]->resource->name, &d->inputs.model, turn_mark, d);
+    mem_freep(&links);
+    turn_arm(d, 0);
+    return mem_printf("%zu document(s) read again", count);
+}
+
 struct api_control intake_control(struct daemon *d)
 {
-    return (struct api_control){control_resync, control_prune, control_teardown, d};
+    return (struct api_control){control_resync, control_prune, control_teardown, control_documents,
+                                d};
 }
 
 void intake_add(struct daemon *d)

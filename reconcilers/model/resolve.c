@@ -239,14 +239,24 @@ uint32_t resolve_mtu(uint32_t written, uint32_t path)
     return path >= MTU_LEAST + MTU_OVERHEAD ? path - MTU_OVERHEAD : MTU_LEAST;
 }
 
+/* Is the machine around us another? What follows from that is nobody's drift. Whether it forwards
+ * is our own doing: whoever switches that off makes drift. */
+static bool has_moved(const struct host *from, const struct host *to)
+{
+    struct host moved = *to;
+    moved.forwarding4 = from->forwarding4;
+    moved.forwarding6 = from->forwarding6;
+    return !host_equal(from, &moved);
+}
+
 void resolve_cell(const struct update *u)
 {
     struct model_cell *cell = &u->model->cell;
     if (!cell->resource)
         return;
     if (!host_equal(&u->model->host, u->inputs->host)) {
-        /* What follows from another machine around us is nobody's drift. */
-        cell->applied &= cell->address.family == 0;
+        if (cell->address.family && has_moved(&u->model->host, u->inputs->host))
+            cell->applied = false;
         host_copy(&u->model->host, u->inputs->host);
     }
     if (!wgkey_equal(&cell->private_key, &u->inputs->private_key))

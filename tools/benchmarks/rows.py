@@ -1,4 +1,4 @@
-"""The rows S1, S2, S3, S7, S8, S9: how much the cell costs, beside what the public tools cost in the same run.
+"""The rows S1, S2, S3, S7, S8, S9, and the table of all: how much the cell costs, beside what the public tools cost in the same run.
 
 A figure of another program is compared only as far as picd does its work: while it keeps no firewall,
 the nft part is measured and printed, but does not count in our favour.
@@ -7,7 +7,7 @@ import os
 import random
 import time
 
-from . import lab, peers
+from . import exits, lab, peers
 from .cell import Cell
 from .devices import Devices
 
@@ -352,6 +352,8 @@ ROWS = {
     "S1": (change_one, "p50 <= 1/20, p99 <= 1/8 of the baseline; other peers lose 0 packets"),
     "S2": (start_cold, "<= 1.15 x the baseline; our own CPU <= 0.25 of it"),
     "S3": (look_at_all, "<= 0.4 x the baseline, 0 writes"),
+    "S4": (exits.route_many, "<= 1/30 of one ip rule a peer; as many rules as exits"),
+    "S6": (exits.repair, "p99 <= 100 ms for every kind"),
     "S7": (weigh, "at 100 peers <= 3 MiB anonymous, <= 12 MiB PSS; <= 2 KiB per further peer; "
                   "< 1 KiB per 1,000 changes"),
     "S8": (do_nothing, "0 writes, <= 2 wake-ups a second, <= 0.1 % of a core"),

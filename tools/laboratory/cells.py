@@ -185,7 +185,7 @@ def courier(cells):
                 continue
             target.parent.mkdir(exist_ok=True)
             target.write_text(json.dumps({"received": int(time.time()), "document": document}))
-            receiver.request("/v1/control/resync", "PUT")
+            receiver.request("/v1/control/documents", "PUT")
             new += 1
     return new
 
