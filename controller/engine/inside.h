@@ -22,7 +22,7 @@ struct run {
     struct plan plan;
     size_t at;       /* steps before it are done */
     bool everything; /* the plan was about all keys */
-    char **keys;     /* that it was made for */
+    char **keys;     /* that it was made for, sorted */
     size_t key_count;
 
     struct troubles troubles; /* what the plan leaves out, and what of it failed */

@@ -1,5 +1,6 @@
 #include "controller/engine/inside.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- what is not wanted ---- */
@@ -24,11 +25,15 @@ const char *waits_withheld(const struct model *model, const struct step *step)
 
 /* ---- the others ---- */
 
+static int by_text(const void *key, const void *entry)
+{
+    return strcmp(key, *(const char *const *)entry);
+}
+
 bool run_has_open(const struct run *run, const char *key)
 {
-    for (size_t i = 0; i < run->key_count; i++)
-        if (strcmp(run->keys[i], key) == 0)
-            return true;
+    if (run->key_count && bsearch(key, run->keys, run->key_count, sizeof(*run->keys), by_text))
+        return true;
     return map_get_text(&run->queue.waiting, key) || troubles_find(&run->troubles, key, NULL);
 }
 
