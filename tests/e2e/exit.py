@@ -258,7 +258,7 @@ def restarts_lose_nothing(relay):
     relay.via("b")
     log = relay.root / "ping"
     with open(log, "w", encoding="ascii") as out:
-        pinging = relay.spawn(["ip", "netns", "exec", namespace("laptop"), "ping", "-i", "0.002", "-W", "1", WEB4],
+        pinging = relay.spawn(["ip", "netns", "exec", namespace("laptop"), "ping", "-i", "0.001", "-W", "1", WEB4],
                               stdout=out)
     for i in range(20):
         cell = (relay.a, relay.b)[i % 2]

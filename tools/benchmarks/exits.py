@@ -3,10 +3,10 @@ through a relay."""
 import json
 import os
 import subprocess
-import sys
 import time
 
 from . import lab, peers
+from .byhand import ByHand, Ours
 from .cell import Cell
 
 EXITS = 3
@@ -175,17 +175,14 @@ PAIRS, RELAY_SECONDS = 9, 2
 
 def relay(bench):
     """Throughput of a device through its cell and a relay, beside the same path set up by hand."""
-    sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "laboratory"))
-    from .byhand import ByHand, Ours  # noqa: E402 (needs the laboratory's folder)
     pairs = []
     with Ours(bench) as ours, ByHand(bench) as byhand:
-        server = ours.serve()
+        ours.serve()
         for i in range(PAIRS):
             bench.say(f"RELAY: pair {i + 1} of {PAIRS}")
             order = (ours, byhand) if i % 2 else (byhand, ours)
             result = {path: path.throughput(RELAY_SECONDS) for path in order}
             pairs.append((result[ours], result[byhand]))
-        server.kill()
     ratios = [ours / byhand for ours, byhand in pairs]
     return {
         "ours": {"mbitPerSecond": lab.median([pair[0] for pair in pairs])},

@@ -354,6 +354,7 @@ ROWS = {
     "S3": (look_at_all, "<= 0.4 x the baseline, 0 writes"),
     "S4": (exits.route_many, "<= 1/30 of one ip rule a peer; as many rules as exits"),
     "S6": (exits.repair, "p99 <= 100 ms for every kind"),
+    "RELAY": (exits.relay, "within 10 % of the same path by hand, median of 9 alternating pairs"),
     "S7": (weigh, "at 100 peers <= 3 MiB anonymous, <= 12 MiB PSS; <= 2 KiB per further peer; "
                   "< 1 KiB per 1,000 changes"),
     "S8": (do_nothing, "0 writes, <= 2 wake-ups a second, <= 0.1 % of a core"),
