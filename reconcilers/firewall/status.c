@@ -30,13 +30,6 @@ static void cell_status(const struct fw_observed *o, json_t *status)
     json_object_set_new(status, "firewall", firewall);
 }
 
-static void peer_status(const struct model *model, const struct model_peer *peer, json_t *status)
-{
-    STRBUF_AUTO way = STRBUF_INIT;
-    model_way_text(model, peer, &way);
-    set_text(status, "way", way.text);
-}
-
 static void exit_status(const struct model *model, const struct model_link *link, json_t *status)
 {
     STRBUF_AUTO text = STRBUF_INIT;
@@ -71,14 +64,10 @@ void fw_status(const struct model *model, const void *observed, const struct res
     const struct fw_observed *o = observed;
     if (!o->known)
         return;
-    const struct model_peer *peer =
-        resource->kind == &kind_peer ? model_peer_by_name(model, resource->name) : NULL;
     const struct model_link *link =
         resource->kind == &kind_link ? model_link_by_name(model, resource->name) : NULL;
     if (resource->kind == &kind_cell && model->cell.spec)
         cell_status(o, status);
-    if (peer)
-        peer_status(model, peer, status);
     if (link) {
         exit_status(model, link, status);
         relay_status(model, link, status);

@@ -118,8 +118,9 @@ static void tell_ports(const struct description *d)
 /* Keys of the status that are told as they are, in this order, by the label of the second column.
  */
 static const char *const plain[][2] = {
-    {"publicKey", "public key"},
-    {"leaves", "leaves"},
+    {"publicKey", "public key"},         {"leaves", "leaves"},
+    {"exitStatus", "its exit"},          {"relayStatus", "exit for it"},
+    {"endpointSource", "endpoint from"}, {"exitMark", "mark"},
     {"clientConfigHash", "config hash"},
 };
 

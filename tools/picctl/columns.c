@@ -154,6 +154,45 @@ static enum tint put_peer_endpoint(const struct row *row, struct strbuf *out)
     return put_text(item_status_text(row->item, "endpoint"), out);
 }
 
+/* ---- Link ------------------------------------------------------------------------------------ */
+
+static enum tint put_link_vpn(const struct row *row, struct strbuf *out)
+{
+    return put_text(item_spec(row->item, "vpn"), out);
+}
+
+static enum tint put_link_interface(const struct row *row, struct strbuf *out)
+{
+    return put_text(item_status_text(row->item, "interface"), out);
+}
+
+static enum tint put_listen_port(const struct row *row, struct strbuf *out)
+{
+    const json_t *port = item_status(row->item, "listenPort");
+    if (port)
+        strbuf_printf(out, "%lld/udp", (long long)json_integer_value(port));
+    return TINT_PLAIN;
+}
+
+/* Where the tunnel ends now, else where it is written to end. */
+static enum tint put_link_endpoint(const struct row *row, struct strbuf *out)
+{
+    return put_live_or_spec(row, "endpoint", out);
+}
+
+static enum tint put_exit(const struct row *row, struct strbuf *out)
+{
+    const json_t *active = item_condition(row->item, "ExitActive");
+    const char *is = condition_text(active, "status");
+    put_text(item_status_text(row->item, "exitStatus"), out);
+    return is && strcmp(is, "False") == 0 ? TINT_BAD : TINT_PLAIN;
+}
+
+static enum tint put_relay(const struct row *row, struct strbuf *out)
+{
+    return put_text(item_status_text(row->item, "relayStatus"), out);
+}
+
 /* ---- the tables ------------------------------------------------------------------------------ */
 
 static const struct column cell_columns[] = {
@@ -182,6 +221,22 @@ static const struct column peer_columns[] = {
     {"LEAVES", put_leaves, false},
 };
 
+static const struct column link_columns[] = {
+    {"NAME", put_name, false},
+    {"VPN", put_link_vpn, false},
+    {"READY", put_ready, false},
+    {"SINCE", put_ready_since, false},
+    {"HANDSHAKE", put_handshake, false},
+    {"RX", put_received, false},
+    {"TX", put_sent, false},
+    {"INTERFACE", put_link_interface, true},
+    {"LISTEN", put_listen_port, true},
+    {"ENDPOINT", put_link_endpoint, true},
+    {"SOURCE", put_source, true},
+    {"RELAY", put_relay, true},
+    {"EXIT", put_exit, false},
+};
+
 static const struct column other_columns[] = {
     {"NAME", put_name, false},
     {"READY", put_ready, false},
@@ -196,6 +251,7 @@ static const struct columns_of {
 } tables[] = {
     {"Cell", cell_columns, ARRAY_SIZE(cell_columns)},
     {"Peer", peer_columns, ARRAY_SIZE(peer_columns)},
+    {"Link", link_columns, ARRAY_SIZE(link_columns)},
     {NULL, other_columns, ARRAY_SIZE(other_columns)}, /* last: every other kind */
 };
 
