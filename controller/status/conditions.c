@@ -164,6 +164,27 @@ const char *conditions_peer_obstacle(const struct view *view, const struct model
     return peer->applied ? NULL : "Pending";
 }
 
+/* What a peer and a link have in common. `known`: it is in force; then `obstacle` says why it is
+ * not as its manifest says, NULL: it is. Takes the message over. */
+static void add_tunnel(const struct view *view, const struct object *object, const json_t *status,
+                       bool known, const char *programmed, const char *obstacle, char *message,
+                       struct conditions *c)
+{
+    if (!known) {
+        obstacle = "NotInForce";
+        message = mem_strdup(object->message);
+    }
+    if (!obstacle && object->state != OBJECT_IN_FORCE)
+        add(c, "Ready", false, "LastGood",
+            mem_printf("an earlier version is in force: %s", object->message));
+    else
+        add(c, "Ready", !obstacle, obstacle ? obstacle : "Converged",
+            mem_strdup(message ? message : ""));
+    add(c, "Programmed", !obstacle, obstacle ? obstacle : programmed, message);
+    if (!obstacle)
+        add(c, "HandshakeRecent", has_recent_handshake(view, status), "Handshake", mem_strdup(""));
+}
+
 /* An exit that is asked for: is it in use? */
 static void exit_condition(const struct view *view, const struct model_peer *peer,
                            struct conditions *c)
@@ -193,19 +214,8 @@ static void peer_conditions(const struct view *view, const struct object *object
     const struct model_peer *peer =
         object->force ? model_peer_by_name(view->model, object->force->name) : NULL;
     char *message = NULL;
-    const char *obstacle = peer ? conditions_peer_obstacle(view, peer, &message) : "NotInForce";
-    if (!peer)
-        message = mem_strdup(object->message);
-    bool stale = object->state != OBJECT_IN_FORCE;
-    if (!obstacle && stale)
-        add(c, "Ready", false, "LastGood",
-            mem_printf("an earlier version is in force: %s", object->message));
-    else
-        add(c, "Ready", !obstacle, obstacle ? obstacle : "Converged",
-            message ? mem_strdup(message) : mem_strdup(""));
-    add(c, "Programmed", peer && !obstacle, obstacle ? obstacle : "OnDevice", message);
-    if (!obstacle)
-        add(c, "HandshakeRecent", has_recent_handshake(view, status), "Handshake", mem_strdup(""));
+    const char *obstacle = peer ? conditions_peer_obstacle(view, peer, &message) : NULL;
+    add_tunnel(view, object, status, peer != NULL, "OnDevice", obstacle, message, c);
     if (peer)
         exit_condition(view, peer, c);
     if (peer && peer->address_given) {
@@ -267,20 +277,10 @@ static void link_conditions(const struct view *view, const struct object *object
     const struct model_link *link =
         object->force ? model_link_by_name(view->model, object->force->name) : NULL;
     char *message = NULL;
-    const char *obstacle = link ? conditions_link_obstacle(view, link, &message) : "NotInForce";
-    if (!link)
-        message = mem_strdup(object->message);
-    bool stale = object->state != OBJECT_IN_FORCE;
-    if (!obstacle && stale)
-        add(c, "Ready", false, "LastGood",
-            mem_printf("an earlier version is in force: %s", object->message));
-    else
-        add(c, "Ready", !obstacle, obstacle ? obstacle : "Converged",
-            message ? mem_strdup(message) : mem_strdup(""));
-    add(c, "Programmed", link && !obstacle, obstacle ? obstacle : "Tunnel", message);
-    if (obstacle)
+    const char *obstacle = link ? conditions_link_obstacle(view, link, &message) : NULL;
+    add_tunnel(view, object, status, link != NULL, "Tunnel", obstacle, message, c);
+    if (!link || obstacle)
         return;
-    add(c, "HandshakeRecent", has_recent_handshake(view, status), "Handshake", mem_strdup(""));
     if (link->endpoint_unresolved)
         add(c, "EndpointResolved", false, "NoAddress",
             mem_printf("\"%s\" has no address yet; it is asked for again and again",
