@@ -259,9 +259,9 @@ static int64_t seek(struct daemon *d)
 static int64_t follow_host(struct daemon *d)
 {
     int64_t began = clock_system.monotonic(NULL);
-    if (!d->inputs.surroundings_stale || !store_cell(d->store))
+    if ((!d->inputs.surroundings_stale && !d->inputs.host_changed) || !store_cell(d->store))
         return INT64_MAX;
-    if (began < d->next_host)
+    if (!d->inputs.host_changed && began < d->next_host)
         return d->next_host;
     if (inputs_follow_host(&d->inputs))
         model_refresh(d->model, &d->inputs.model, turn_mark, d);

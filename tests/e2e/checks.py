@@ -23,8 +23,9 @@ def check_in(part, text, what="the text"):
     check(part in text, f"{what} should contain {part!r}, and is:\n{text}")
 
 
-def wait(what, holds, seconds=5.0):
-    """Until holds() is true, looking every few milliseconds; returns how long it took."""
+def wait(what, holds, seconds=5.0, why=lambda: ""):
+    """Until holds() is true, looking every few milliseconds; returns how long it took. why(): what there is
+    instead, for the failure."""
     began = time.monotonic()
     while True:
         try:
@@ -37,7 +38,7 @@ def wait(what, holds, seconds=5.0):
         if answer:
             return took
         if took > seconds:
-            raise Failure(f"not within {seconds} s: {what}")
+            raise Failure(f"not within {seconds} s: {what} {why()}")
         time.sleep(0.002)
 
 

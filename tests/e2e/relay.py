@@ -121,7 +121,7 @@ class Relay:
         self.peer(name, exit_cell, of)
         should = f"via {exit_cell}" if exit_cell else "direct"
         wait(f"{name} leaves {should}",
-             lambda: self.leaves(name, of) == should and (of or self.a).converged())
+             lambda: self.leaves(name, of) == should and (of or self.a).converged(), why=lambda: self.leaves(name, of))
         self.settle()
 
     def leaves(self, name="laptop", of=None):
