@@ -1,6 +1,6 @@
 /*
  * What the files of the store share. store.c keeps files and objects; scope.c says which Cell a
- * path belongs to; commit.c decides; report.c tells.
+ * path belongs to; commit.c decides; report.c tells, reference.c what is named and not there.
  */
 #pragma once
 
@@ -55,6 +55,12 @@ void inner_free(struct inner *inner);
 
 void report_object(const struct store *store, const struct inner *inner, struct diags *ret);
 void report_file(const struct store_file *file, struct diags *ret);
+
+/* ---- reference.c ---- */
+
+/* What the resource names and there is not, or is otherwise: links of a peer, the Cell of the same
+ * tree that a link means. It is in force all the same. */
+void reference_check(const struct store *store, const struct resource *resource, struct diags *ret);
 
 /* ---- scope.c ---- */
 

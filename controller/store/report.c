@@ -58,6 +58,8 @@ void report_object(const struct store *store, const struct inner *inner, struct 
     report_nested(store, inner, ret);
     if (inner->findings)
         copy_diags(inner->findings, ret);
+    if (o->force)
+        reference_check(store, o->force, ret);
     if (o->state == OBJECT_CONFLICT || (o->state == OBJECT_STALE && inner->winner &&
                                         inner->winner->entry->resource && !inner->findings)) {
         struct place place = inner->winner->entry->resource->place;
